@@ -1,0 +1,166 @@
+"""The children of the supervisor: started in order, watched, restarted with a growing pause, stopped in reverse."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from portal.supervisor import logs
+from portal.supervisor.console import Console
+from portal.supervisor.errors import ChildGaveUp, StartRefused, Stopped
+from portal.supervisor.layout import CHECKOUT
+from portal.supervisor.programs import Program, end, signal_group, spawn
+
+QUICK_SECONDS = 30.0
+QUICK_ENDS_ALLOWED = 5
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 15.0
+READY_PAUSE_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Child:
+    program: Program
+    log: Path
+    process: subprocess.Popen[bytes]
+    started_at: float
+    quick_ends: int = 0
+    again_at: float | None = None
+
+
+@dataclass(slots=True)
+class Children:
+    """All programs of one run. Use it as a context manager: leaving it stops everything that was started."""
+
+    logs: Path
+    console: Console
+    stopping: threading.Event = field(default_factory=threading.Event)
+    running: list[Child] = field(default_factory=list)
+    guard: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Children:
+        self._start_guard()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in reversed(self.running):
+            self._stop(child)
+        self.running.clear()
+        if self.guard and self.guard.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self.guard.stdin.close()
+            self.guard.wait()
+
+    def start(self, program: Program) -> None:
+        """Start the program and return when it is ready. Raises ChildGaveUp, or Stopped when the person gave up."""
+        log = logs.prepare(self.logs, program.name)
+        child = Child(program, log, self._spawn(program, log), time.monotonic())
+        self.running.append(child)
+        deadline = time.monotonic() + program.ready_within_seconds
+        while not (child.process.poll() is None and program.ready()):
+            self._check_stopping()
+            self._look_after(child)
+            if time.monotonic() > deadline:
+                raise ChildGaveUp(
+                    self._obituary(child, f"was not ready in {program.ready_within_seconds:.0f} s")
+                )
+            time.sleep(READY_PAUSE_SECONDS)
+
+    def complete(self, program: Program) -> None:
+        """Run the program to its end. Raises StartRefused with its last lines when it fails."""
+        log = logs.prepare(self.logs, program.name)
+        process = self._spawn(program, log)
+        while process.poll() is None:
+            if self.stopping.wait(READY_PAUSE_SECONDS):
+                end(process, program.stop_signal, program.grace_seconds)
+        self._tell_guard(f"-{process.pid}")
+        self._check_stopping()
+        if process.returncode:
+            raise StartRefused(
+                f"{program.name} failed ({process.returncode}).\n{logs.last_lines(log)}\n  whole log: {log}"
+            )
+
+    def look_after(self) -> None:
+        """One round: start again what has ended and whose pause is over. Raises ChildGaveUp."""
+        if self.guard and self.guard.poll() is not None:
+            self._start_guard()
+        for child in self.running:
+            self._look_after(child)
+            logs.limit(child.log)
+
+    def _look_after(self, child: Child) -> None:
+        if child.process.poll() is None:
+            return
+        now = time.monotonic()
+        if child.again_at is None:
+            self._note_end(child, now)
+        elif now >= child.again_at:
+            child.process, child.started_at, child.again_at = self._spawn(child.program, child.log), now, None
+
+    def _note_end(self, child: Child, now: float) -> None:
+        signal_group(child.process.pid, signal.SIGKILL)  # what it had started itself would hold its port
+        self._tell_guard(f"-{child.process.pid}")
+        child.quick_ends = child.quick_ends + 1 if now - child.started_at < QUICK_SECONDS else 1
+        if child.quick_ends >= QUICK_ENDS_ALLOWED:
+            raise ChildGaveUp(self._obituary(child, f"ended {child.quick_ends} times in a row"))
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** (child.quick_ends - 1), LONGEST_PAUSE_SECONDS)
+        child.again_at = now + pause
+        self.console.say(
+            f"{child.program.name} ended ({how_it_ended(child.process)}); again in {pause:.2g} s"
+        )
+
+    def _obituary(self, child: Child, what: str) -> str:
+        return f"{child.program.name} {what}.\n{logs.last_lines(child.log)}\n  whole log: {child.log}"
+
+    def _check_stopping(self) -> None:
+        if self.stopping.is_set():
+            raise Stopped
+
+    def _spawn(self, program: Program, log: Path) -> subprocess.Popen[bytes]:
+        program.mend()
+        process = spawn(program, log)
+        self._tell_guard(f"+{process.pid} {int(program.stop_signal)}")
+        return process
+
+    def _stop(self, child: Child) -> None:
+        program = child.program
+        if not end(child.process, program.stop_signal, program.grace_seconds):
+            self.console.say(
+                f"{program.name} did not stop within {program.grace_seconds:.0f} s and was killed"
+            )
+        self._tell_guard(f"-{child.process.pid}")
+
+    def _start_guard(self) -> None:
+        command = (sys.executable, "-m", "portal.supervisor.guard")
+        self.guard = subprocess.Popen(
+            command,
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+            start_new_session=True,
+            env=bare_environment(),
+        )
+        for child in self.running:
+            self._tell_guard(f"+{child.process.pid} {int(child.program.stop_signal)}")
+
+    def _tell_guard(self, line: str) -> None:
+        if self.guard and self.guard.stdin:
+            with contextlib.suppress(BrokenPipeError):  # a guard that died is started again in the next round
+                self.guard.stdin.write(line + "\n")
+
+
+def bare_environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return signal.Signals(-code).name if code is not None and code < 0 else f"exit code {code}"

@@ -1,0 +1,21 @@
+"""Ctrl-C, TERM and a closed terminal all mean: stop in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def stop_signals(stopping: threading.Event) -> Iterator[None]:
+    """Set `stopping` at the first of these signals while the block runs; they never interrupt what is being done."""
+    before = {number: signal.signal(number, lambda *_: stopping.set()) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
