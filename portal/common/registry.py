@@ -1,0 +1,76 @@
+"""How a higher floor shows itself on a lower one: it registers in `AppConfig.ready`, nobody imports upward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """A list of named entries in the order of their `rank`. Registering a name twice is a fault."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[int, T]] = {}
+
+    def register(self, name: str, entry: T, *, rank: int = 100) -> None:
+        if name in self._entries:
+            raise ValueError(f"{name} is registered already")
+        self._entries[name] = (rank, entry)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(entry for _, entry in sorted(self._entries.values(), key=lambda pair: pair[0]))
+
+    def get(self, name: str) -> T | None:
+        found = self._entries.get(name)
+        return found[1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class NavigationEntry:
+    """One place of the left rail. `url_name` is without namespace suffix: `policies:policy-list`;
+    the `/all/` twin lives under the same name in the namespace `policies-all`, if `in_all`."""
+
+    label: str
+    icon: str
+    url_name: str
+    capability: str
+    in_all: bool = True
+    badge: Callable[[Any, Any], int] | None = None  # (reach, organization or None) -> number; 0 shows nothing
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardCard:
+    """One number of the dashboard's strip. `read(reach, organization)` gives a CardValue."""
+
+    label: str
+    capability: str
+    read: Callable[[Any, Any], CardValue]
+
+
+@dataclass(frozen=True, slots=True)
+class CardValue:
+    number: int
+    note: str = ""
+    href: str = ""
+    tone: str = "none"  # none | deny | pending | ask | live
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    label: str
+    kind: str
+    href: str
+    hint: str = ""
+
+
+SearchProvider = Callable[[Any, Any, str], Sequence[SearchHit]]  # (reach, organization or None, text) -> at most 8
+
+navigation: Registry[NavigationEntry] = Registry()
+dashboard_cards: Registry[DashboardCard] = Registry()
+organization_columns: Registry[DashboardCard] = Registry()  # numbers per organization on the /all/ dashboard
+search_providers: Registry[SearchProvider] = Registry()
+computer_panels: Registry[Callable[[Any, Any], tuple[str, dict[str, Any]]]] = Registry()  # (reach, computer) -> template, context
+computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Any]]] = Registry()  # (reach, computers) -> {computer id: chip}
