@@ -16,7 +16,9 @@ from portal.supervisor.errors import StartRefused
 ACCOUNT_NAME = "postgres"
 
 
-class PopenArguments(TypedDict):
+class PopenArguments(TypedDict, total=False):
+    """What subprocess needs to change the account; empty: keep ours."""
+
     user: int
     group: int
     extra_groups: tuple[int, ...]
@@ -28,20 +30,23 @@ class Account:
     uid: int
     gid: int
 
-    def as_popen_arguments(self) -> PopenArguments:
-        return {"user": self.uid, "group": self.gid, "extra_groups": ()}
-
     def can_read(self, path: Path) -> bool:
         """Asked of the kernel as that account; no permission is changed to make it so."""
-        question = subprocess.run(("test", "-r", str(path)), cwd="/", **self.as_popen_arguments())
+        question = subprocess.run(("test", "-r", str(path)), cwd="/", **popen_arguments(self))
         return question.returncode == 0
 
     def give(self, path: Path) -> None:
         os.chown(path, self.uid, self.gid)
 
 
+def popen_arguments(account: Account | None) -> PopenArguments:
+    if account is None:
+        return {}
+    return {"user": account.uid, "group": account.gid, "extra_groups": ()}
+
+
 def database_account() -> Account | None:
-    """None for an ordinary user; for root the system account `postgres`, made (without a login) when missing."""
+    """None for an ordinary user; for root the account `postgres`, made (without a login) when missing."""
     if os.geteuid() != 0:
         return None
     if sys.platform == "darwin":
@@ -61,16 +66,8 @@ def _make_account() -> pwd.struct_passwd:
             f"PostgreSQL refuses to run as root and there is no account `{ACCOUNT_NAME}` here. "
             "Start Portcullis as an ordinary user, or make that account."
         )
-    command = (
-        "useradd",
-        "--system",
-        "--user-group",
-        "--no-create-home",
-        "--shell",
-        "/usr/sbin/nologin",
-        ACCOUNT_NAME,
-    )
-    made = subprocess.run(command, capture_output=True, text=True)
+    options = ("--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin")
+    made = subprocess.run(("useradd", *options, ACCOUNT_NAME), capture_output=True, text=True)
     if made.returncode:
         raise StartRefused(f"The account `{ACCOUNT_NAME}` could not be made: {made.stderr.strip()}")
     return pwd.getpwnam(ACCOUNT_NAME)

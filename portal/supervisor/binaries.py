@@ -18,7 +18,7 @@ POSTGRES_PARTS = (POSTGRES_PACKAGE, f"{POSTGRES_PACKAGE}.libs")
 
 
 def postgres_bin(environment: Mapping[str, str]) -> Path:
-    """Directory of `postgres` and `initdb`: $PG_BIN, then the wheel, then a server of the system (newest first)."""
+    """Directory of `postgres` and `initdb`: $PG_BIN, the wheel, a server of the system (newest first)."""
     if chosen := environment.get("PG_BIN"):
         if not (Path(chosen) / "postgres").exists():
             raise StartRefused(f"PG_BIN is {chosen}, but there is no program `postgres` in it.")

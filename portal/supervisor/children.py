@@ -1,4 +1,4 @@
-"""The children of the supervisor: started in order, watched, restarted with a growing pause, stopped in reverse."""
+"""The children of the supervisor: started in order, watched, restarted after a pause, stopped in reverse."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Children:
             self.guard.wait()
 
     def start(self, program: Program) -> None:
-        """Start the program and return when it is ready. Raises ChildGaveUp, or Stopped when the person gave up."""
+        """Start the program and return when it is ready. Raises ChildGaveUp, or Stopped after Ctrl-C."""
         log = logs.prepare(self.logs, program.name)
         child = Child(program, log, self._spawn(program, log), time.monotonic())
         self.running.append(child)

@@ -44,9 +44,9 @@ def socket_url(user: str, password: str, sockets: str) -> str:
 
 
 def prepare_database(admin: str, owner_url: str, application_url: str, *, templates: bool = False) -> None:
-    """Make roles, database, extensions and default rights; safe to repeat, and passwords follow the addresses.
+    """Make roles, database, extensions and default rights; safe to repeat. Passwords follow the addresses.
 
-    `admin` is a superuser's address. With `templates` databases made later (the test runner's) are prepared as well.
+    `admin` is a superuser's address. With `templates` databases made later (by the test runner) get the same.
     Raises StartRefused when both addresses name one role: the second wall would be gone.
     """
     owner, application = DatabaseAddress.parse(owner_url), DatabaseAddress.parse(application_url)

@@ -1,8 +1,9 @@
 """A small process that outlives a killed supervisor just long enough to end everything that one had started.
 
-Standard library only; it reads one line per change from its standard input: `+GROUP SIGNAL` and `-GROUP`. When that
-pipe closes, however the supervisor died, every group still known is asked to stop and, after the grace, killed.
-The kernel's parent-death signal (Linux) covers each child too; this covers their children and other systems.
+Standard library only. It reads one line per change from its standard input: `+GROUP SIGNAL` and `-GROUP`.
+When that pipe closes, however the supervisor died, every group still known is asked to stop and, after the
+grace, is killed. The kernel's parent-death signal (Linux) covers each child too; this covers their children
+and other systems.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class Layout:
 
     @property
     def cluster_home(self) -> Path:
-        """Holds the PostgreSQL cluster: for root outside the checkout, where an unprivileged account may go."""
+        """Holds the PostgreSQL cluster: for root outside the checkout, where another account can go."""
         return SHARED_DATA_ROOT / self.key if os.geteuid() == 0 else self.data
 
     @property
@@ -85,7 +85,7 @@ class Layout:
         self.secrets.chmod(0o700)
 
     def socket_directory(self, wanted: Path) -> Path:
-        """`wanted`, or a short private directory when a socket's path in it would be too long for the kernel."""
+        """`wanted`, or a short private directory when a socket in it would have too long a path."""
         if len(os.fsencode(wanted)) + LONGEST_SOCKET_NAME <= LONGEST_SOCKET_PATH:
             return wanted
         digest = hashlib.sha256(str(wanted).encode()).hexdigest()[:12]

@@ -20,7 +20,7 @@ def prepare(directory: Path, name: str) -> Path:
 
 
 def limit(path: Path) -> None:
-    """Keep one older copy of a log that has grown too long. The writer appends, so cutting it below is safe."""
+    """Keep one older copy of a log that has grown too long. Writers append, so cutting it is safe."""
     try:
         if path.stat().st_size < LONGEST_LOG_BYTES:
             return

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL cluster: made once, mended after a crash, reached only by a socket in a private directory."""
+"""The embedded PostgreSQL cluster: made once, mended after a crash, reached by a private unix socket."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from portal.supervisor.account import Account, database_account
+from portal.supervisor.account import Account, database_account, popen_arguments
 from portal.supervisor.binaries import postgres_bin, readable_copy
 from portal.supervisor.errors import StartRefused
 from portal.supervisor.layout import Layout
@@ -60,7 +60,7 @@ class Cluster:
         return f"host={self.sockets} user={SUPERUSER} dbname=postgres"
 
     def create(self) -> None:
-        """Make the cluster when there is none; a start killed halfway leaves only a draft, which is thrown away."""
+        """Make the cluster when there is none; a start killed halfway leaves a draft that is thrown away."""
         if not (self.directory / "PG_VERSION").exists():
             if self.directory.exists() and any(self.directory.iterdir()):
                 raise StartRefused(f"{self.directory} is not empty and is not a PostgreSQL cluster.")
@@ -97,8 +97,8 @@ class Cluster:
     def mend(self) -> None:
         """End a server that a killed launcher left on this data and remove a stale postmaster.pid.
 
-        The caller holds the run lock, so a live server here is nobody else's. A number in the file that now belongs
-        to another program is left alone.
+        The caller holds the run lock, so a live server here is nobody else's. A number in the file that now
+        belongs to another program is left alone.
         """
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             leftover = self._running_process()
@@ -135,7 +135,7 @@ class Cluster:
         draft.rename(self.directory)
 
     def _locale(self) -> tuple[str, ...]:
-        """The built-in provider sorts the same on every platform and needs no re-index after an upgrade of libc."""
+        """The built-in provider sorts the same on every platform; an upgrade of libc needs no re-index."""
         if self._server_version() < FIRST_BUILTIN_LOCALE:
             return ("--locale=C",)
         return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -162,14 +162,14 @@ class Cluster:
                 self.account.give(path)
 
     def _run(self, name: str, *arguments: str) -> str:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             (str(self.bin / name), *arguments),
             cwd="/",
             env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            **(self.account.as_popen_arguments() if self.account else {}),
+            **popen_arguments(self.account),
         )
         if done.returncode:
             raise StartRefused(f"{name} failed: {done.stderr.strip()}")

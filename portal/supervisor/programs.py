@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from portal.supervisor.account import Account
+from portal.supervisor.account import Account, popen_arguments
 from portal.supervisor.layout import CHECKOUT
 
 PR_SET_PDEATHSIG = 1
@@ -30,8 +30,9 @@ def nothing_to_mend() -> None:
 class Program:
     """What to run and when it counts as running.
 
-    `mend` runs before every start and clears what a killed predecessor left. `ready` is asked several times a second
-    and must answer at once. `stop_signal` asks it to end; after `grace_seconds` its whole process group is killed.
+    `mend` runs before every start and clears what a killed predecessor left. `ready` is asked several times
+    a second and must answer at once. `stop_signal` asks it to end; after `grace_seconds` its whole process
+    group is killed.
     """
 
     name: str
@@ -47,9 +48,9 @@ class Program:
 
 
 def spawn(program: Program, log: Path) -> subprocess.Popen[bytes]:
-    """Start the program as leader of its own session and process group, its output appended to `log`.
+    """Start the program as leader of its own session and process group; its output is appended to `log`.
 
-    Must be called from the main thread: on Linux the kernel ends the program when the thread that made it ends.
+    Call it from the main thread: on Linux the kernel ends the program when the thread that made it ends.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -61,12 +62,12 @@ def spawn(program: Program, log: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=ends_with_parent(program.stop_signal),
-            **(program.account.as_popen_arguments() if program.account else {}),
+            **popen_arguments(program.account),
         )
 
 
 def ends_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """For `preexec_fn`: the kernel sends `number` when our process dies, even by kill -9. Linux only, else None."""
+    """For `preexec_fn`: the kernel sends `number` when our process dies, even by kill -9. Linux only."""
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)

@@ -47,8 +47,9 @@ def _external_database(environment: Mapping[str, str]) -> dict[str, str]:
     application, owner = environment["DATABASE_URL"], environment.get("DATABASE_OWNER_URL", "")
     if not owner:
         raise StartRefused(
-            "DATABASE_URL needs DATABASE_OWNER_URL beside it: migrations run as the owner of the tables, the portal as "
-            "a role that cannot bypass row-level security. With DATABASE_ADMIN_URL (a superuser) both roles are made."
+            "DATABASE_URL needs DATABASE_OWNER_URL beside it: migrations run as the owner of the tables, the "
+            "portal as a role that cannot bypass row-level security. With DATABASE_ADMIN_URL (a superuser) "
+            "both roles are made."
         )
     if admin := environment.get("DATABASE_ADMIN_URL"):
         prepare_database(admin, owner, application)

@@ -33,7 +33,7 @@ def run_with_servers(
 
 
 def keep_servers(layout: Layout, environment: Mapping[str, str], *, durable: bool, console: Console) -> int:
-    """Keep the servers until Ctrl-C or TERM; `env.sh` in the data directory holds their addresses meanwhile."""
+    """Keep the servers until Ctrl-C or TERM; `env.sh` in the data directory tells where they are."""
     layout.make_directories()
     with run_lock(layout.lock), Children(layout.logs, console) as children, stop_signals(children.stopping):
         passed = start_servers(children, layout, environment, throwaway=not durable)

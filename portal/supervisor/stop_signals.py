@@ -12,7 +12,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def stop_signals(stopping: threading.Event) -> Iterator[None]:
-    """Set `stopping` at the first of these signals while the block runs; they never interrupt what is being done."""
+    """Set `stopping` at the first of these signals while the block runs; nothing is interrupted by them."""
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in STOP_SIGNALS}
     try:
         yield

@@ -1,0 +1,53 @@
+"""Throws away the data of one data directory. Standard library only: it works without the environment.
+
+python3 -m portal.supervisor.reset
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from portal.supervisor.errors import StartRefused
+from portal.supervisor.layout import SHARED_DATA_ROOT, Layout
+from portal.supervisor.mounts import unmount_below
+from portal.supervisor.run_lock import run_lock
+
+
+def main() -> int:
+    layout = Layout.from_environment(os.environ)
+    try:
+        gone = reset(layout)
+    except StartRefused as refusal:
+        print(f"Portcullis: {refusal}", file=sys.stderr)
+        return 1
+    print(f"Removed {', '.join(map(str, gone))}." if gone else f"Nothing to remove in {layout.data}.")
+    return 0
+
+
+def reset(layout: Layout) -> list[Path]:
+    """Remove all of this data directory; the directories removed. Raises StartRefused while it runs."""
+    if not layout.data.exists():
+        return []
+    if not layout.lock.exists():
+        raise StartRefused(f"{layout.data} was not made by Portcullis; nothing was removed.")
+    with run_lock(layout.lock):
+        test_data = Layout.at(layout.data / "test")
+        if test_data.lock.exists():
+            reset(test_data)
+        unmount_below(layout.data)
+        gone = [path for path in (layout.data, _outside(layout)) if path and path.exists()]
+        for path in gone:
+            shutil.rmtree(path)
+    return gone
+
+
+def _outside(layout: Layout) -> Path | None:
+    """For root the cluster lies elsewhere; never anything but a child of our own directory there."""
+    return layout.cluster_home if layout.cluster_home.parent == SHARED_DATA_ROOT else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
