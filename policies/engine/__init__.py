@@ -1,4 +1,4 @@
 """The decision engine: pure Python, no Django, no I/O, shared by the portal and the agent.
 
-Nothing in this package may import Django, open a file or a socket, or read a clock: time is always an argument.
+Nothing in this package may import Django, open a file or a socket, or read a clock: time is an argument.
 """

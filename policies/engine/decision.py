@@ -1,4 +1,4 @@
-"""What the engine answers: the verdict, the policy that gave it, one sentence, and on request the whole trace."""
+"""What the engine answers: the verdict, the policy that gave it, one sentence, on request the trace."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,7 +34,7 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConditionCheck:
-    """One condition of a rule against the facts: what the rule asks for, what was seen, and whether it matched."""
+    """One condition of a rule against the facts: what it asks for, what was seen, whether it matched."""
 
     field: str
     pattern: str
@@ -46,8 +46,8 @@ class ConditionCheck:
 class TraceStep:
     """One line of the trace.
 
-    `outcome`: `won` decided; `skipped` matched but was not active (`reason` is a SkipReason); `later` would have matched
-    had nothing decided before it; `near_miss` is a rule of which at least one condition matched and one failed.
+    `outcome`: `won` decided; `skipped` matched but was not active (`reason` is a SkipReason); `later` would
+    have matched had nothing decided before it; `near_miss`: of its rule one condition matched and one failed.
     `rule_number` counts from 1 within the application, 0 when there is no rule. `sentence` is for people.
     """
 
@@ -70,10 +70,10 @@ class TraceStep:
 class Decision:
     """The verdict on one action.
 
-    `action` is what the policy says, `effect` what happens on this computer in its mode. `simulated` means not enforced:
-    a deny with effect `permitted`, or a ringfence whose violations are only logged. `learned`: the file is to be learned.
-    `policy` is None when no policy decided. `trace` is filled by `Engine.explain` only: candidates in evaluation order,
-    then at most five near misses, closest first.
+    `action` is what the policy says, `effect` what happens on this computer in its mode. `simulated` means
+    not enforced: a deny with effect `permitted`, or a ringfence whose violations are only logged. `learned`:
+    the file is to be learned. `policy` is None when no policy decided. `trace` is filled by `Engine.explain`
+    only: candidates in evaluation order, then at most five near misses, closest first.
     """
 
     action: str

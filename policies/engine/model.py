@@ -16,7 +16,7 @@ MINUTES_PER_DAY = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A named set of file rules; it matches when any rule matches. The order of `rules` numbers them from 1."""
+    """A named set of file rules; it matches when any rule does. The order of `rules` numbers them from 1."""
 
     id: str
     name: str
@@ -28,8 +28,9 @@ class Application:
 class Window:
     """A weekly window in wall-clock minutes, half-open: `start_minute <= now < end_minute`.
 
-    `day` is the day it starts on, Monday = 0. `start_minute` is 0 to 1439, `end_minute` 1 to 1440. An `end_minute` below
-    `start_minute` runs past midnight and still belongs to its start day. Equal minutes are not a window.
+    `day` is the day it starts on, Monday = 0. `start_minute` is 0 to 1439, `end_minute` 1 to 1440. An
+    `end_minute` below `start_minute` runs past midnight and still belongs to its start day. Equal minutes are
+    not a window.
     """
 
     day: int
@@ -42,8 +43,8 @@ class Policy:
     """One policy. `target` is the id of the group, organization or computer at `level`.
 
     A global policy targets a global group, or the MSP's organization for the whole MSP. `order`: lower wins.
-    `starts_at` and `expires_at` are unix milliseconds, half-open. `is_default` marks a group's Default Deny: it has no
-    applications and matches everything; its status, schedule, users and dates are not looked at.
+    `starts_at` and `expires_at` are unix milliseconds, half-open. `is_default` marks a group's Default Deny:
+    it has no applications and matches everything; its status, schedule, users and dates are not looked at.
     """
 
     id: str
@@ -71,8 +72,8 @@ class Policy:
 class Place:
     """Where a computer stands, and how it treats what policies would deny.
 
-    `organization` is the computer's own; `above` holds the ids of the organizations above it and of the global groups
-    that hold it.
+    `organization` is the computer's own; `above` holds the ids of the organizations above it and of the
+    global groups that hold it.
     """
 
     computer: str
