@@ -9,6 +9,24 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
+class Slot(Generic[T]):
+    """A place for exactly one implementation, filled by a higher floor. Using it empty, or filling it twice, is a fault."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._filled: T | None = None
+
+    def fill(self, implementation: T) -> None:
+        if self._filled is not None:
+            raise ValueError(f"{self.what} is filled already")
+        self._filled = implementation
+
+    def __call__(self) -> T:
+        if self._filled is None:
+            raise LookupError(f"nothing provides {self.what}")
+        return self._filled
+
+
 class Registry(Generic[T]):
     """A list of named entries in the order of their `rank`. Registering a name twice is a fault."""
 
@@ -74,3 +92,8 @@ organization_columns: Registry[DashboardCard] = Registry()  # numbers per organi
 search_providers: Registry[SearchProvider] = Registry()
 computer_panels: Registry[Callable[[Any, Any], tuple[str, dict[str, Any]]]] = Registry()  # (reach, computer) -> template, context
 computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Any]]] = Registry()  # (reach, computers) -> {computer id: chip}
+
+# Called inside the transaction that creates or renames a computer group: (reach, group).
+group_hooks: Registry[Callable[[Any, Any], None]] = Registry()
+# Starts a deployment: (reach, *, level, target_id, note) -> Deployment.
+start_deployment: Slot[Callable[..., Any]] = Slot("starting a deployment")
