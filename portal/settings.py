@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "csp",
     "portal.common.apps.CommonConfig",
+    "portal.common.api.apps.ApiConfig",
     "portal.tenants.apps.TenantsConfig",
     "portal.accounts.apps.AccountsConfig",
     "policies.apps.PoliciesConfig",
@@ -203,12 +204,37 @@ WHITENOISE_MAX_AGE = 31_536_000
 
 # --- REST ---
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "portal.accounts.api.authentication.BearerAuthentication",
+        "portal.accounts.api.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PARSER_CLASSES": ["portal.common.api.parsers.StrictJSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "portal.common.api.schema.PortalSchema",
+    "EXCEPTION_HANDLER": "portal.common.api.problems.problem_for",
     "UNAUTHENTICATED_USER": None,
+}
+API_REACHING = "portal.tenants.scoping.reaching"
+API_RATE_PER_MINUTE = env.number("API_RATE_PER_MINUTE", 600)
+API_BURST = env.number("API_BURST", 200)
+API_BODY_LIMIT_BYTES = 1_000_000
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Portcullis REST API",
+    "DESCRIPTION": "Everything a technician can click, a token can call. Names are fixed within v1.",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SERVERS": [{"url": "/"}],
+    "APPEND_COMPONENTS": {
+        "securitySchemes": {
+            "token": {"type": "http", "scheme": "bearer", "description": "An API token, made under Settings."},
+            "session": {"type": "apiKey", "in": "cookie", "name": "portcullis-session"},
+        }
+    },
 }
 
 # --- Time, language, mail, log ---

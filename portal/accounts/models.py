@@ -3,6 +3,7 @@ belong to several organizations, and what they reach is told by `portal.accounts
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -27,7 +28,9 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser):
-    """A person who signs in with an e-mail address. Disabled people (`is_active` false) have no session and no token."""
+    """A person who signs in with an e-mail address. Disabled people (`is_active` false) have no session and
+    no token.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     email = models.EmailField(max_length=254, unique=True)
@@ -73,7 +76,9 @@ class Membership(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=("organization", "user"), name="one_role_per_organization")]
+        constraints = [
+            models.UniqueConstraint(fields=("organization", "user"), name="one_role_per_organization")
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
@@ -82,8 +87,9 @@ class Membership(TenantModel):
 class ApiToken(TenantModel):
     """A secret for scripts: a subset of its creator's capabilities and organizations, with an end date.
 
-    Stored as SHA-256; `prefix` (the first characters of the secret) finds a leaked one. `organization` is the
-    topmost organization it may touch; it reaches what lies beneath too, as far as its creator still does.
+    Stored as SHA-256; `prefix` (the first characters of the secret) finds a leaked one. `organizations` are
+    the topmost ones it may touch: it reaches what lies beneath them too, as far as its creator still does.
+    `organization` is the first of them: whose people see the token, and whose System Audit tells about it.
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="api_tokens")
@@ -91,6 +97,7 @@ class ApiToken(TenantModel):
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=16, unique=True)
     secret_sha256 = models.BinaryField(max_length=32)
+    organizations = ArrayField(models.UUIDField(), default=list)
     capabilities = ArrayField(models.CharField(max_length=40))
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
@@ -102,3 +109,24 @@ class ApiToken(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    def is_live(self, now: datetime) -> bool:
+        """Not revoked, not past its end, and its creator not disabled."""
+        return self.revoked_at is None and self.expires_at > now and self.user.is_active
+
+
+class Invitation(TenantModel):
+    """A one-time link with which a person sets a password: the first one, or a new one after losing it.
+
+    Made by somebody who may change people at `organization`. Stored as SHA-256, ends after three days.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
+    user = models.ForeignKey(User, models.CASCADE, related_name="invitations")
+    secret_sha256 = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Invitation of {self.user}"

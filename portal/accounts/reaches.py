@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from uuid import UUID
 
 from portal.accounts.models import Membership, Role, User
@@ -13,9 +13,15 @@ from portal.tenants.models import Organization
 from portal.tenants.reach import NOTHING, Actor, Reach, system_reach
 from portal.tenants.scoping import reaching
 
+Tree = Mapping[UUID, tuple[UUID | None, int]]  # organization -> (parent, number)
+Grants = Mapping[UUID, frozenset[Capability]]
 
-def reach_of_user(user: User, *, address: str = "") -> Reach:
-    """What `user` may see and do now. A disabled person, or one without membership, reaches nothing."""
+
+def reach_of_user(user: User, *, address: str = "", keep_to: Sequence[UUID] | None = None) -> Reach:
+    """What `user` may see and do now. A disabled person, or one without membership, reaches nothing.
+
+    `keep_to`: no more than these organizations and what lies beneath them (an empty list is nothing).
+    """
     if not user.is_active:
         return NOTHING
     with reaching(system_reach("find a person's reach")) as system:
@@ -27,34 +33,44 @@ def reach_of_user(user: User, *, address: str = "") -> Reach:
             row[0]: (row[1], row[2])
             for row in Organization.objects.within(system).values_list("id", "parent_id", "number")
         }
-    actor = Actor("user", str(user.id), str(user), address)
-    return _spread(actor, granted, tree)
+    grants = _spread(granted, tree)
+    if keep_to is not None:
+        kept = set(_beneath(keep_to, tree))
+        grants = {o: c for o, c in grants.items() if o in kept}
+    return Reach(
+        Actor("user", str(user.id), str(user), address),
+        grants=grants,
+        numbers={o: tree[o][1] for o in grants},
+        ancestors=frozenset(_above(grants, tree)),
+    )
 
 
-def _spread(
-    actor: Actor,
-    granted: Iterable[tuple[UUID, frozenset[Capability]]],
-    tree: dict[UUID, tuple[UUID | None, int]],
-) -> Reach:
-    """Carry each grant down to everything beneath it; what lies above a grant is an ancestor."""
+def _spread(granted: Iterable[tuple[UUID, frozenset[Capability]]], tree: Tree) -> Grants:
+    """Carry each grant down to everything beneath it; several grants add up."""
+    grants: dict[UUID, frozenset[Capability]] = {}
+    for top, capabilities in granted:
+        for organization in _beneath([top], tree):
+            grants[organization] = grants.get(organization, frozenset()) | capabilities
+    return grants
+
+
+def _beneath(tops: Iterable[UUID], tree: Tree) -> Iterator[UUID]:
+    """The organizations named, and everything beneath them. Unknown ids are nothing."""
     children: dict[UUID | None, list[UUID]] = defaultdict(list)
     for organization, (parent, _) in tree.items():
         children[parent].append(organization)
-    grants: dict[UUID, frozenset[Capability]] = {}
-    ancestors: set[UUID] = set()
-    for top, capabilities in granted:
-        beneath = [top]
-        while beneath:
-            organization = beneath.pop()
-            grants[organization] = grants.get(organization, frozenset()) | capabilities
-            beneath.extend(children[organization])
-        above = tree[top][0]
+    waiting = [top for top in tops if top in tree]
+    while waiting:
+        organization = waiting.pop()
+        yield organization
+        waiting.extend(children[organization])
+
+
+def _above(grants: Grants, tree: Tree) -> Iterator[UUID]:
+    """Organizations above those in reach that are not in reach themselves."""
+    for organization in grants:
+        above = tree[organization][0]
         while above is not None:
-            ancestors.add(above)
+            if above not in grants:
+                yield above
             above = tree[above][0]
-    return Reach(
-        actor,
-        grants=grants,
-        numbers={o: tree[o][1] for o in grants},
-        ancestors=frozenset(ancestors - grants.keys()),
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portal.accounts.models import Role
-from portal.tenants.capabilities import Capability as C
+from portal.tenants.capabilities import Capability as C  # noqa: N817
 
 _READ = frozenset(
     {C.ORGANIZATION_READ, C.COMPUTER_READ, C.APPLICATION_READ, C.POLICY_READ, C.AUDIT_READ, C.REQUEST_READ,
