@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -77,6 +77,16 @@ class CardValue:
 
 
 @dataclass(frozen=True, slots=True)
+class OrganizationColumn:
+    """A number per organization on the /all/ dashboard. `read(reach)` gives all of them in one statement:
+    organization id -> CardValue; an organization that is missing has zero."""
+
+    label: str
+    capability: str
+    read: Callable[[Any], Mapping[Any, CardValue]]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     label: str
     kind: str
@@ -88,7 +98,7 @@ SearchProvider = Callable[[Any, Any, str], Sequence[SearchHit]]  # (reach, organ
 
 navigation: Registry[NavigationEntry] = Registry()
 dashboard_cards: Registry[DashboardCard] = Registry()
-organization_columns: Registry[DashboardCard] = Registry()  # numbers per organization on the /all/ dashboard
+organization_columns: Registry[OrganizationColumn] = Registry()  # of the /all/ dashboard
 search_providers: Registry[SearchProvider] = Registry()
 computer_panels: Registry[Callable[[Any, Any], tuple[str, dict[str, Any]]]] = Registry()  # (reach, computer) -> template, context
 computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Any]]] = Registry()  # (reach, computers) -> {computer id: chip}
