@@ -7,3 +7,9 @@ class PoliciesConfig(AppConfig):
     name = "policies"
     label = "policies"
     verbose_name = "Policies"
+
+    def ready(self) -> None:
+        from policies.defaults import ensure_default
+        from portal.common import registry
+
+        registry.group_hooks.register("policies.default", ensure_default)

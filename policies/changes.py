@@ -1,0 +1,140 @@
+"""Pending changes: one row for each saved thing that changes some bundle, until a deployment takes it along.
+
+`bump` is the last step of every write of this floor. Nothing here starts a deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, models, transaction
+from django.db.models import Count, Min, Q, QuerySet
+
+from policies.models import Change, Level
+from portal.common import clock
+from portal.common.uuid7 import uuid7
+from portal.tenants.models import Computer, Organization
+from portal.tenants.reach import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One level and its target, in one organization. `target` is the id of an organization, group or computer."""
+
+    organization_id: UUID
+    level: Level
+    target: UUID
+
+
+@transaction.atomic
+def bump(reach: Reach, scope: Scope, *, verb: str, summary: str, thing: models.Model) -> Change:
+    """Record that bundles of `scope` change, and raise the organization's revision. In the write's transaction."""
+    change = Change(
+        organization_id=scope.organization_id,
+        level=scope.level,
+        target=scope.target,
+        verb=verb,
+        summary=summary[:300],
+        object_type=thing._meta.model_name or "",
+        object_id=thing.pk,
+        actor_kind=reach.actor.kind,
+        actor_id=reach.actor.id,
+        actor_name=reach.actor.name,
+        created_at=clock.now(),
+    )
+    change.save(force_insert=True)
+    _raise_revision(scope.organization_id, change.number)
+    return change
+
+
+def _raise_revision(organization_id: UUID, number: int) -> None:
+    """Set the organization's revision to a number no transaction, rolled back or not, has ever used."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO policies_revision (id, organization_id, number) VALUES (%s, %s, %s)"
+            " ON CONFLICT (organization_id) DO UPDATE SET number ="
+            " greatest(policies_revision.number, excluded.number)",
+            [uuid7(), organization_id, number],
+        )
+
+
+def pending(reach: Reach, organization_ids: Iterable[UUID] | None = None) -> QuerySet[Change]:
+    """Changes in reach that no deployment has taken along, newest first; of these organizations only, if given."""
+    found = Change.objects.within(reach).filter(deployment_id__isnull=True).select_related("organization")
+    if organization_ids is not None:
+        found = found.filter(organization_id__in=list(organization_ids))
+    return found.order_by("-number")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for a deployment at one organization. `people`: (name, changes), most first."""
+
+    organization_id: UUID
+    count: int
+    oldest_at: datetime
+    people: tuple[tuple[str, int], ...]
+
+
+def waiting(reach: Reach, organization_ids: Iterable[UUID] | None = None) -> list[Waiting]:
+    """Per organization with pending changes: how many, since when, by whom. Most changes first. One statement."""
+    rows = (
+        pending(reach, organization_ids)
+        .order_by()
+        .values("organization_id", "actor_name")
+        .annotate(count=Count("id"), oldest=Min("created_at"))
+    )
+    per: dict[UUID, list[tuple[str, int, datetime]]] = {}
+    for row in rows:
+        per.setdefault(row["organization_id"], []).append((row["actor_name"], row["count"], row["oldest"]))
+    found = [
+        Waiting(
+            organization_id,
+            sum(count for _, count, _ in people),
+            min(oldest for _, _, oldest in people),
+            tuple((name, count) for name, count, _ in sorted(people, key=lambda one: (-one[1], one[0]))),
+        )
+        for organization_id, people in per.items()
+    ]
+    return sorted(found, key=lambda one: (-one.count, str(one.organization_id)))
+
+
+@transaction.atomic
+def mark_deployed(reach: Reach, *, deployment_id: UUID, organization_id: UUID, level: Level | str, target_id: UUID) -> int:
+    """Say that a deployment to this scope takes along what is pending there; how many changes that is.
+
+    Call it in the transaction that makes the deployment, before anything is compiled: what is saved later stays
+    pending. Global: the global changes of that target, and when the target is an organization every change of it
+    and of all beneath. Organization: all its changes but global ones. Group: the group's and its computers'.
+    """
+    mine = Change.objects.within(reach).filter(deployment_id__isnull=True)
+    return mine.filter(_covered(reach, organization_id, Level(level), target_id)).update(deployment_id=deployment_id)
+
+
+def _covered(reach: Reach, organization_id: UUID, level: Level, target_id: UUID) -> Q:
+    if level == Level.GLOBAL and target_id == organization_id:
+        return Q(organization_id__in=beneath(reach, organization_id))
+    own = Q(organization_id=organization_id)
+    if level == Level.ORGANIZATION:
+        return own & ~Q(level=Level.GLOBAL)
+    exactly = Q(level=level, target=target_id)
+    if level == Level.GROUP:
+        computers = Computer.objects.within(reach).filter(group_id=target_id).values("id")
+        exactly |= Q(level=Level.COMPUTER, target__in=computers)
+    return own & exactly
+
+
+def beneath(reach: Reach, organization_id: UUID) -> set[UUID]:
+    """The organization and all beneath it, as far as the reach goes. One statement."""
+    children: dict[UUID | None, list[UUID]] = {}
+    for child, parent in Organization.objects.within(reach).values_list("id", "parent_id"):
+        children.setdefault(parent, []).append(child)
+    found, todo = set(), [organization_id]
+    while todo:
+        organization = todo.pop()
+        found.add(organization)
+        todo.extend(children.get(organization, []))
+    return found

@@ -1,0 +1,24 @@
+"""Rows of the policies floor, by noun. Fields and constraints only; the rules stand in the activities."""
+
+from policies.models.applications import Application, FileRule, Kind
+from policies.models.changes import Change, Revision
+from policies.models.modes import ModeWindow
+from policies.models.policies import Action, Policy, PolicyApplication, Status
+from policies.models.scopes import Level
+from policies.models.settings import AgentSetting, SettingName
+
+__all__ = [
+    "Action",
+    "AgentSetting",
+    "Application",
+    "Change",
+    "FileRule",
+    "Kind",
+    "Level",
+    "ModeWindow",
+    "Policy",
+    "PolicyApplication",
+    "Revision",
+    "SettingName",
+    "Status",
+]
