@@ -32,7 +32,9 @@ def _screens() -> tuple[Patterns, Patterns, Patterns]:
         ("agents", agents),
     ]
     own: Patterns = [path("", include((module.organization_urls, name))) for name, module in screens]
-    everywhere: Patterns = [path("", include((module.all_urls, name), namespace=f"{name}-all")) for name, module in screens]
+    everywhere: Patterns = [
+        path("", include((module.all_urls, name), namespace=f"{name}-all")) for name, module in screens
+    ]
     api: Patterns = []
     for module in (tenants_api, accounts_api, policies_api, audit_api, agents_api):
         api += module.router_urls

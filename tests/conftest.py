@@ -72,9 +72,7 @@ def _as_owner(*statements: str, database: str = "postgres") -> list[tuple[Any, .
 def _flush_as_owner(sql_list: list[str]) -> None:
     """Empty the tables between committed tests: the application's role may not, and the journal forbids it to all."""
     here = settings.DATABASES["default"]["NAME"]
-    guarded = _as_owner(
-        "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'no_truncate'", database=here
-    )
+    guarded = _as_owner("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'no_truncate'", database=here)
     off = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for (table,) in guarded]
     on = [f"ALTER TABLE {table} ENABLE TRIGGER USER" for (table,) in guarded]
     _as_owner("BEGIN", *off, *(sql.replace(";", " CASCADE;") for sql in sql_list), *on, "COMMIT", database=here)

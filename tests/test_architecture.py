@@ -71,8 +71,7 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [
         name(p)
         for p in product_files()
-        if p.name not in {"__init__.py", "apps.py", "__main__.py"}
-        and not ast.get_docstring(ast.parse(p.read_text()))
+        if p.name not in {"__init__.py", "apps.py", "__main__.py"} and not ast.get_docstring(ast.parse(p.read_text()))
     ]
     assert silent == []
 
@@ -155,7 +154,9 @@ def _is_literal(node: ast.expr) -> bool:
         return node.id.isupper() or node.id.startswith("_")
     if isinstance(node, ast.BinOp):
         return _is_literal(node.left) and _is_literal(node.right)
-    return isinstance(node, ast.JoinedStr) and all(_is_literal(v) or isinstance(v, ast.FormattedValue) for v in node.values)
+    return isinstance(node, ast.JoinedStr) and all(
+        _is_literal(v) or isinstance(v, ast.FormattedValue) for v in node.values
+    )
 
 
 def test_nothing_is_left_for_later() -> None:
@@ -164,7 +165,9 @@ def test_nothing_is_left_for_later() -> None:
 
 
 def test_no_model_form_offers_everybodys_rows() -> None:
-    assert [name(p) for p in product_files() if re.search(r"\bModelForm\b|fields\s*=\s*[\"']__all__", p.read_text())] == []
+    assert [
+        name(p) for p in product_files() if re.search(r"\bModelForm\b|fields\s*=\s*[\"']__all__", p.read_text())
+    ] == []
 
 
 def test_every_tenant_model_has_the_fail_closed_manager() -> None:

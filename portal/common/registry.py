@@ -100,10 +100,16 @@ navigation: Registry[NavigationEntry] = Registry()
 dashboard_cards: Registry[DashboardCard] = Registry()
 organization_columns: Registry[OrganizationColumn] = Registry()  # of the /all/ dashboard
 search_providers: Registry[SearchProvider] = Registry()
-computer_panels: Registry[Callable[[Any, Any], tuple[str, dict[str, Any]]]] = Registry()  # (reach, computer) -> template, context
-computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Any]]] = Registry()  # (reach, computers) -> {computer id: chip}
+computer_panels: Registry[Callable[[Any, Any], tuple[str, dict[str, Any]]]] = (
+    Registry()
+)  # (reach, computer) -> template, context
+computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Any]]] = (
+    Registry()
+)  # (reach, computers) -> {computer id: chip}
 
 # Called inside the transaction that creates or renames a computer group: (reach, group).
 group_hooks: Registry[Callable[[Any, Any], None]] = Registry()
+# Called inside the transaction that moves a computer to another group: (reach, computer).
+computer_hooks: Registry[Callable[[Any, Any], None]] = Registry()
 # Starts a deployment: (reach, *, level, target_id, note) -> Deployment.
 start_deployment: Slot[Callable[..., Any]] = Slot("starting a deployment")

@@ -27,9 +27,7 @@ def _let_the_application_in(*, using: str, **_: Any) -> None:
         if cursor.fetchone()[0] == role:
             return
         for privileges, kind in (("SELECT, INSERT, UPDATE, DELETE", "TABLES"), ("USAGE, SELECT", "SEQUENCES")):
-            cursor.execute(
-                f'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {privileges} ON {kind} TO "{role}"'
-            )
+            cursor.execute(f'ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT {privileges} ON {kind} TO "{role}"')
 
 
 def _the_role_cannot_bypass_the_wall(*, databases: Any, **_: Any) -> list[Error]:

@@ -40,10 +40,7 @@ def record(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_CHAIN_LOCK, str(organization_id)])
     last = (
-        Entry.rows.filter(organization_id=organization_id)
-        .order_by("-sequence")
-        .values_list("sequence", "hash")
-        .first()
+        Entry.rows.filter(organization_id=organization_id).order_by("-sequence").values_list("sequence", "hash").first()
     )
     sequence, previous = (last[0] + 1, bytes(last[1])) if last else (1, _GENESIS)
     entry = Entry(
@@ -84,9 +81,7 @@ def verify(reach: Reach, organization_id: UUID) -> Verification:
     for entry in entries.iterator(chunk_size=1000):
         expected = checked + 1
         whole = (
-            entry.sequence == expected
-            and bytes(entry.previous_hash) == previous
-            and bytes(entry.hash) == _hash(entry)
+            entry.sequence == expected and bytes(entry.previous_hash) == previous and bytes(entry.hash) == _hash(entry)
         )
         if not whole:
             return Verification(checked, expected)

@@ -9,8 +9,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 
-from portal.common.htmx import PortalRequest, error_response
 from portal.common.errors import PortalError
+from portal.common.htmx import PortalRequest, error_response
 from portal.tenants.reach import NOTHING, Reach
 from portal.tenants.scoping import reaching
 

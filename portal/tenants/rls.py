@@ -85,9 +85,7 @@ class Protect(RunSQL):
 def protect_partition_sql(partition: str, *, column: str = "organization_number") -> list[str]:
     """The statements that put one partition behind the same wall (a policy on the parent does not cover
     a partition that is queried by its own name)."""
-    return _policies(
-        partition, column=column, shared_down=None, null_is_public=False, own_also="", by_number=True
-    )
+    return _policies(partition, column=column, shared_down=None, null_is_public=False, own_also="", by_number=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +113,7 @@ def unprotected_tables() -> list[Unprotected]:
         found = []
         for table, enabled, forced, has_policy in cursor.fetchall():
             missing = [
-                word
-                for word, there in (("ENABLE", enabled), ("FORCE", forced), ("a policy", has_policy))
-                if not there
+                word for word, there in (("ENABLE", enabled), ("FORCE", forced), ("a policy", has_policy)) if not there
             ]
             if missing:
                 found.append(Unprotected(table, "lacks " + ", ".join(missing)))

@@ -114,9 +114,7 @@ def _parameter(parameter: dict[str, Any]) -> Field:
     return Field(parameter["name"], kind, note, parameter.get("required", False))
 
 
-def _fields(
-    document: dict[str, Any], schema_part: dict[str, Any], prefix: str = "", depth: int = 0
-) -> Iterator[Field]:
+def _fields(document: dict[str, Any], schema_part: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[Field]:
     """The fields of an object, nested ones as `scope.level` and `results[].id`, three levels deep."""
     found = _resolved(document, schema_part)
     required = set(found.get("required", []))

@@ -35,9 +35,7 @@ def request_hash(method: str, path: str, body: bytes) -> bytes:
 def checked_key(key: str) -> str:
     """The key itself. Raises Invalid unless it is 1 to 255 printable ASCII characters without a space."""
     if not 0 < len(key) <= 255 or not set(key) <= _ALLOWED:
-        raise Invalid(
-            [FieldError("", "Idempotency-Key must be 1 to 255 printable ASCII characters, no space.")]
-        )
+        raise Invalid([FieldError("", "Idempotency-Key must be 1 to 255 printable ASCII characters, no space.")])
     return key
 
 

@@ -50,9 +50,7 @@ def page_answer(
     }
     if flag(request, "count"):
         if count is None:
-            raise Invalid(
-                [FieldError("/count", "This list is too long to be counted. Narrow it and page through.")]
-            )
+            raise Invalid([FieldError("/count", "This list is too long to be counted. Narrow it and page through.")])
         body["count"] = count()
     return Response(body)
 

@@ -21,9 +21,7 @@ def strict_json(raw: bytes) -> Any:
     try:
         value = json.loads(raw, object_pairs_hook=_without_twins, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise _fault(
-            "", f"This is not JSON: {error.msg}, line {error.lineno}, column {error.colno}."
-        ) from error
+        raise _fault("", f"This is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
     except UnicodeDecodeError as error:
         raise _fault("", "The body is not UTF-8.") from error
     except RecursionError as error:
@@ -69,9 +67,7 @@ def _leaves(value: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[str
 def _check_leaf(pointer: str, value: Any) -> None:
     """PostgreSQL stores neither NUL nor half a surrogate pair; a number too large for a float is no number."""
     if isinstance(value, str) and ("\x00" in value or any("\ud800" <= c <= "\udfff" for c in value)):
-        raise _fault(
-            pointer, "This text contains a character that cannot be stored (NUL or half a surrogate pair)."
-        )
+        raise _fault(pointer, "This text contains a character that cannot be stored (NUL or half a surrogate pair).")
     if isinstance(value, float) and not math.isfinite(value):
         raise _fault(pointer, "This number is too large.")
 

@@ -23,9 +23,7 @@ PROBLEM_TYPE = "application/problem+json"
 UNIQUE_VIOLATION = "23505"
 
 
-def problem(
-    status: int, title: str, detail: str = "", faults: Sequence[FieldError] = (), **members: Any
-) -> Response:
+def problem(status: int, title: str, detail: str = "", faults: Sequence[FieldError] = (), **members: Any) -> Response:
     """A problem answer; its `type` names the section of the documentation page about that status."""
     body: dict[str, Any] = {"type": f"/api/v1/docs/#problem-{status}", "title": title, "status": status}
     if detail:
@@ -94,7 +92,5 @@ def _database_problem(error: Exception) -> Response | None:
         answer["Retry-After"] = "5"
         return answer
     if isinstance(error, IntegrityError) and getattr(error.__cause__, "sqlstate", "") == UNIQUE_VIOLATION:
-        return problem(
-            409, "Conflict", "Something with the same identity exists already. Nothing was changed."
-        )
+        return problem(409, "Conflict", "Something with the same identity exists already. Nothing was changed.")
     return None

@@ -54,9 +54,7 @@ class CallerThrottle(BaseThrottle):
         if reach is None:
             return True
         caller = f"{reach.actor.kind}:{reach.actor.id}"
-        self._wait = seconds_to_wait(
-            caller, per_minute=settings.API_RATE_PER_MINUTE, burst=settings.API_BURST
-        )
+        self._wait = seconds_to_wait(caller, per_minute=settings.API_RATE_PER_MINUTE, burst=settings.API_BURST)
         return self._wait == 0
 
     def wait(self) -> float:

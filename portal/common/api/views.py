@@ -128,9 +128,7 @@ class PortalAPIView(APIView):
         context: Mapping[str, Any] | None = None,
     ) -> Response:
         """One page that a query made by itself. Without `count`, `?count=true` is refused."""
-        return page_answer(
-            self.request, page, lambda rows: self._represent(rows, context, many=True), count=count
-        )
+        return page_answer(self.request, page, lambda rows: self._represent(rows, context, many=True), count=count)
 
     def one(self, thing: Any, *, context: Mapping[str, Any] | None = None, location: str = "") -> Response:
         """One object with its ETag; 304 when the caller has it; with `location`, 201."""
@@ -194,9 +192,7 @@ class PortalAPIView(APIView):
         for name in self.request.query_params:
             if name not in known:
                 words = ", ".join(sorted(known)) or "none"
-                faults.append(
-                    FieldError(f"/{name}", f"This query parameter is not known. Known here: {words}.")
-                )
+                faults.append(FieldError(f"/{name}", f"This query parameter is not known. Known here: {words}."))
             elif len(self.request.query_params.getlist(name)) > 1 and not _is_many(declared.get(name)):
                 faults.append(FieldError(f"/{name}", "This query parameter is there twice."))
         if faults:
@@ -209,7 +205,7 @@ class PortalAPIView(APIView):
             return
         thing = self.current(request, **kwargs)
         if isinstance(thing, models.Model):
-            type(thing)._base_manager.select_for_update().filter(pk=thing.pk).first()
+            QuerySet(type(thing)).select_for_update().filter(pk=thing.pk).first()
             thing = self.current(request, **kwargs)
         shown = self.answer["GET"](thing, context={"request": request}).data
         if not etags.matches(wanted, etags.etag_of(shown, ignoring=self.volatile)):

@@ -25,7 +25,9 @@ def test_a_query_without_a_reach_is_refused() -> None:
             getattr(Organization.objects, ask)()
 
 
-def test_the_first_wall_hides_other_customers(technician: User, able_moose: Organization, brisk_otter: Organization) -> None:
+def test_the_first_wall_hides_other_customers(
+    technician: User, able_moose: Organization, brisk_otter: Organization
+) -> None:
     reach = reach_of_user(technician)
     assert set(Organization.objects.within(reach)) == {able_moose, able_moose.parent}
     assert not reach.sees(brisk_otter.id)
@@ -41,7 +43,9 @@ def test_a_parent_is_readable_where_it_shares_and_nowhere_else(technician: User,
     assert own not in visible
 
 
-def test_the_second_wall_holds_without_the_first(technician: User, able_moose: Organization, brisk_otter: Organization) -> None:
+def test_the_second_wall_holds_without_the_first(
+    technician: User, able_moose: Organization, brisk_otter: Organization
+) -> None:
     mine, theirs = factories.group(able_moose, "Finance"), factories.group(brisk_otter, "Front desk")
     with reaching(reach_of_user(technician)):
         unfiltered = set(ComputerGroup.rows.all())
@@ -52,7 +56,11 @@ def test_the_second_wall_holds_without_the_first(technician: User, able_moose: O
 
 
 def test_a_row_cannot_be_written_into_another_tenant(technician: User, brisk_otter: Organization) -> None:
-    with reaching(reach_of_user(technician)), pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+    with (
+        reaching(reach_of_user(technician)),
+        pytest.raises(ProgrammingError, match="row-level security"),
+        transaction.atomic(),
+    ):
         ComputerGroup.rows.create(organization=brisk_otter, name="planted", slug="planted")
 
 
@@ -90,7 +98,9 @@ def test_every_table_with_a_tenant_stands_behind_the_wall(db: None) -> None:
 def test_an_unprotected_table_would_be_found(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE scratch (organization_id uuid)")
-        cursor.execute("SELECT count(*) FROM pg_attribute WHERE attrelid = 'scratch'::regclass AND attname = 'organization_id'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_attribute WHERE attrelid = 'scratch'::regclass AND attname = 'organization_id'"
+        )
         assert cursor.fetchone() == (1,)
 
 
@@ -99,15 +109,23 @@ def test_the_applications_role_cannot_see_past_the_wall(db: None) -> None:
 
 
 def test_the_application_cannot_make_or_empty_tables(db: None) -> None:
-    for statement in ("CREATE TABLE mine (id int)", "TRUNCATE tenants_organization", "ALTER TABLE tenants_entry DISABLE ROW LEVEL SECURITY"):
+    for statement in (
+        "CREATE TABLE mine (id int)",
+        "TRUNCATE tenants_organization",
+        "ALTER TABLE tenants_entry DISABLE ROW LEVEL SECURITY",
+    ):
         with pytest.raises(ProgrammingError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
 
 
 def test_the_journal_is_a_chain_that_shows_a_gap(able_moose: Organization) -> None:
     for number in range(4):
-        journal.record(factories.SYSTEM, "organization.changed", able_moose, organization_id=able_moose.id, after={"n": number})
-    assert journal.verify(factories.SYSTEM, able_moose.id) == journal.Verification(4, None, journal.verify(factories.SYSTEM, able_moose.id).head)
+        journal.record(
+            factories.SYSTEM, "organization.changed", able_moose, organization_id=able_moose.id, after={"n": number}
+        )
+    assert journal.verify(factories.SYSTEM, able_moose.id) == journal.Verification(
+        4, None, journal.verify(factories.SYSTEM, able_moose.id).head
+    )
     entry = Entry.rows.get(organization_id=able_moose.id, sequence=3)
     entry.id, entry.sequence, entry.after = factories.organization("x").id, 6, {"n": 99}
     entry.save(force_insert=True)
@@ -130,7 +148,9 @@ def test_two_writers_cannot_fork_the_chain() -> None:
         try:
             for _ in range(10):
                 with reaching(factories.SYSTEM):
-                    journal.record(factories.SYSTEM, "organization.changed", organization, organization_id=organization.id)
+                    journal.record(
+                        factories.SYSTEM, "organization.changed", organization, organization_id=organization.id
+                    )
         finally:
             connection.close()
 
