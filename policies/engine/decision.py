@@ -30,6 +30,8 @@ class SkipReason(StrEnum):
     EXPIRED = "expired"
     OUTSIDE_SCHEDULE = "outside_schedule"
     OTHER_USER = "other_user"
+    UNREADABLE_SCHEDULE = "unreadable_schedule"
+    UNREADABLE_RULE = "unreadable_rule"
 
 
 @dataclass(frozen=True, slots=True)

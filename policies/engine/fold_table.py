@@ -182,7 +182,5 @@ ROWS: tuple[tuple[int, int, int, int], ...] = (
 )
 
 FOLDED: dict[int, int] = {
-    code: code + distance
-    for first, last, step, distance in (ASCII_ROW, *ROWS)
-    for code in range(first, last + 1, step)
+    code: code + distance for first, last, step, distance in (ASCII_ROW, *ROWS) for code in range(first, last + 1, step)
 }

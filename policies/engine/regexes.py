@@ -43,7 +43,7 @@ def compiled(source: str, *, ignore_case: bool) -> Callable[[str], bool]:
     if len(source) > MAX_REGEX_CHARACTERS:
         raise PatternError(
             "regex_too_long",
-            f"A regex has at most {MAX_REGEX_CHARACTERS} characters, this one {len(source)}. Write several rules.",
+            f"A regex has at most {MAX_REGEX_CHARACTERS} characters, this one {len(source)}. Make it two rules.",
             MAX_REGEX_CHARACTERS,
         )
     options = _ANY_CASE if ignore_case else _EXACT_CASE
@@ -140,9 +140,7 @@ class _LiteralScanner:
             self._run.pop()
         self._end_run()
         if self._source[self._position] == "{":
-            self._position = (
-                self._source.index("}", self._position) if "}" in self._rest() else len(self._source)
-            )
+            self._position = self._source.index("}", self._position) if "}" in self._rest() else len(self._source)
         self._position += 1
 
     def _rest(self) -> str:

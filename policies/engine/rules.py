@@ -61,9 +61,7 @@ def check_rule(rule: FileRule, os: str) -> None:
         _check_hash(rule.hash)
     if "certificate" in present:
         _check_certificate(rule.certificate)
-    says_nothing = [
-        _check_pattern(field, getattr(rule, field), os) for field in PATTERN_FIELDS if field in present
-    ]
+    says_nothing = [_check_pattern(field, getattr(rule, field), os) for field in PATTERN_FIELDS if field in present]
     if len(says_nothing) == len(present) and all(says_nothing):
         message = "This rule matches every file. Name a folder, a hash or a certificate in one of the boxes."
         raise RuleError("matches_everything", message, present[0], 0)
@@ -114,9 +112,7 @@ def _check_pattern(field: RuleField, text: str, os: str) -> bool:
     if not inner:
         raise RuleError("empty_pattern", "There is nothing between these quotes.", field, start)
     if patterns.is_regex(inner):
-        return _check_regex(
-            field, inner[len(patterns.REGEX_PREFIX) :], start + len(patterns.REGEX_PREFIX), os
-        )
+        return _check_regex(field, inner[len(patterns.REGEX_PREFIX) :], start + len(patterns.REGEX_PREFIX), os)
     if len(inner) > patterns.MAX_PATTERN_CHARACTERS:
         message = f"A pattern may have {patterns.MAX_PATTERN_CHARACTERS} characters; this has {len(inner)}."
         raise RuleError("too_long", message, field, start + patterns.MAX_PATTERN_CHARACTERS)
@@ -142,7 +138,7 @@ def _check_regex(field: RuleField, source: str, start: int, os: str) -> bool:
         message = "This regex also matches an empty path. Write at least one character that must be there."
         refuse(PatternError("regex_matches_empty", message, 0))
     if _matches_everything(matches, os):
-        message = "This regex matches every path. Name the folder: `c:\\\\program files\\\\acme\\\\.*`."
+        message = "This regex matches every path. Name a folder or a file that must be there."
         refuse(PatternError("regex_matches_everything", message, 0))
     return False
 
