@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from portal.supervisor.browser import ensure_browser
 from portal.supervisor.console import Console
 from portal.supervisor.errors import StartRefused, Stopped
+from portal.supervisor.full_run import run
 from portal.supervisor.layout import Layout
 from portal.supervisor.service_run import keep_servers, run_with_servers
 
@@ -30,9 +32,11 @@ def main(arguments: Sequence[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     outer = argparse.ArgumentParser(prog="python -m portal.supervisor", description=__doc__)
     actions = outer.add_subparsers(required=True)
-    services = actions.add_parser(
-        "services", help="PostgreSQL and Valkey around a command, or kept with --keep"
-    )
+    everything = actions.add_parser("run", help="everything, with the demo unless DEMO=0")
+    everything.set_defaults(action=run_action)
+    browser = actions.add_parser("browser", help="find or install the Chromium of the browser tests")
+    browser.set_defaults(action=browser_action)
+    services = actions.add_parser("services", help="PostgreSQL and Valkey around a command, or kept with --keep")
     services.add_argument("--data-dir", type=Path, help="default: $DATA_DIR/test")
     services.add_argument("--durable", action="store_true", help="settings as in production (fsync on)")
     services.add_argument("--keep", action="store_true", help="until Ctrl-C; writes env.sh to source")
@@ -41,11 +45,18 @@ def parser() -> argparse.ArgumentParser:
     return outer
 
 
+def run_action(_: argparse.Namespace, console: Console) -> int:
+    return run(Layout.from_environment(os.environ), os.environ, console)
+
+
+def browser_action(_: argparse.Namespace, console: Console) -> int:
+    ensure_browser(os.environ, console)
+    return 0
+
+
 def services_action(chosen: argparse.Namespace, console: Console) -> int:
     layout = (
-        Layout.at(chosen.data_dir)
-        if chosen.data_dir
-        else Layout.at(Layout.from_environment(os.environ).data / "test")
+        Layout.at(chosen.data_dir) if chosen.data_dir else Layout.at(Layout.from_environment(os.environ).data / "test")
     )
     if chosen.keep:
         return keep_servers(layout, os.environ, durable=chosen.durable, console=console)

@@ -50,9 +50,7 @@ def database_account() -> Account | None:
     if os.geteuid() != 0:
         return None
     if sys.platform == "darwin":
-        raise StartRefused(
-            "Start Portcullis as an ordinary user on macOS: PostgreSQL refuses to run as root."
-        )
+        raise StartRefused("Start Portcullis as an ordinary user on macOS: PostgreSQL refuses to run as root.")
     try:
         found = pwd.getpwnam(ACCOUNT_NAME)
     except KeyError:

@@ -25,9 +25,7 @@ def postgres_bin(environment: Mapping[str, str]) -> Path:
         return Path(chosen)
     if (package := _package_directory(POSTGRES_PACKAGE)) and (package / "pginstall/bin/postgres").exists():
         return package / "pginstall" / "bin"
-    installed = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3])
-    )
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     if installed:
         return installed[-1].parent
     if found := shutil.which("postgres"):

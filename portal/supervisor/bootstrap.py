@@ -81,14 +81,12 @@ def make_environment() -> None:
 
 
 def ensure_venv_module() -> None:
-    """Debian keeps a part of Python in a package of its own; root may install it, others are told its name."""
+    """Debian keeps a part of Python in a package of its own: root may install it, others are told."""
     if works(sys.executable, "-c", "import ensurepip, venv"):
         return
     package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unbootable(
-            f"This Python cannot make virtual environments: install {package} (apt-get install …)."
-        )
+        raise Unbootable(f"This Python cannot make virtual environments: apt-get install {package}.")
     run("apt-get", "update", "--quiet", "--quiet")
     run("apt-get", "install", "--yes", "--no-install-recommends", package, DEBIAN_FRONTEND="noninteractive")
 

@@ -58,19 +58,26 @@ class Children:
                 self.guard.stdin.close()
             self.guard.wait()
 
-    def start(self, program: Program) -> None:
-        """Start the program and return when it is ready. Raises ChildGaveUp, or Stopped after Ctrl-C."""
+    def start(self, *programs: Program) -> None:
+        """Start the programs together; return when all are ready. Raises ChildGaveUp, Stopped."""
+        started = [self._begin(program) for program in programs]
+        for child in started:
+            self._wait_until_ready(child)
+
+    def _begin(self, program: Program) -> Child:
         log = logs.prepare(self.logs, program.name)
         child = Child(program, log, self._spawn(program, log), time.monotonic())
         self.running.append(child)
-        deadline = time.monotonic() + program.ready_within_seconds
-        while not (child.process.poll() is None and program.ready()):
+        return child
+
+    def _wait_until_ready(self, child: Child) -> None:
+        patience = child.program.ready_within_seconds
+        deadline = time.monotonic() + patience
+        while child in self.running and not (child.process.poll() is None and child.program.ready()):
             self._check_stopping()
             self._look_after(child)
             if time.monotonic() > deadline:
-                raise ChildGaveUp(
-                    self._obituary(child, f"was not ready in {program.ready_within_seconds:.0f} s")
-                )
+                self._give_up(child, f"was not ready in {patience:.0f} s")
             time.sleep(READY_PAUSE_SECONDS)
 
     def complete(self, program: Program) -> None:
@@ -91,7 +98,7 @@ class Children:
         """One round: start again what has ended and whose pause is over. Raises ChildGaveUp."""
         if self.guard and self.guard.poll() is not None:
             self._start_guard()
-        for child in self.running:
+        for child in tuple(self.running):
             self._look_after(child)
             logs.limit(child.log)
 
@@ -109,15 +116,20 @@ class Children:
         self._tell_guard(f"-{child.process.pid}")
         child.quick_ends = child.quick_ends + 1 if now - child.started_at < QUICK_SECONDS else 1
         if child.quick_ends >= QUICK_ENDS_ALLOWED:
-            raise ChildGaveUp(self._obituary(child, f"ended {child.quick_ends} times in a row"))
+            self._give_up(child, f"ended {child.quick_ends} times in a row")
+            return
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (child.quick_ends - 1), LONGEST_PAUSE_SECONDS)
         child.again_at = now + pause
-        self.console.say(
-            f"{child.program.name} ended ({how_it_ended(child.process)}); again in {pause:.2g} s"
-        )
+        self.console.say(f"{child.program.name} ended ({how_it_ended(child.process)}); again in {pause:.2g} s")
 
-    def _obituary(self, child: Child, what: str) -> str:
-        return f"{child.program.name} {what}.\n{logs.last_lines(child.log)}\n  whole log: {child.log}"
+    def _give_up(self, child: Child, what: str) -> None:
+        """What is essential ends everything; anything else is let go, and the person is told."""
+        message = f"{child.program.name} {what}.\n{logs.last_lines(child.log)}\n  whole log: {child.log}"
+        if child.program.essential:
+            raise ChildGaveUp(message)
+        self.running.remove(child)
+        self._stop(child)
+        self.console.say(f"{message}\n  Portcullis goes on without it.")
 
     def _check_stopping(self) -> None:
         if self.stopping.is_set():
@@ -132,9 +144,7 @@ class Children:
     def _stop(self, child: Child) -> None:
         program = child.program
         if not end(child.process, program.stop_signal, program.grace_seconds):
-            self.console.say(
-                f"{program.name} did not stop within {program.grace_seconds:.0f} s and was killed"
-            )
+            self.console.say(f"{program.name} did not stop within {program.grace_seconds:.0f} s and was killed")
         self._tell_guard(f"-{child.process.pid}")
 
     def _start_guard(self) -> None:

@@ -35,10 +35,9 @@ SETTINGS: Mapping[str, str] = {
     "log_timezone": "UTC",
     "timezone": "UTC",
 }
-# For databases that live as long as one test run: nothing survives a power cut, everything is quicker.
+# For databases that live as long as one test run: they survive a kill but no power cut, and are quicker.
 THROWAWAY_SETTINGS: Mapping[str, str] = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",

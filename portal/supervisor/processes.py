@@ -11,9 +11,7 @@ def command_line(process: int) -> str:
     proc = Path("/proc")
     if (proc / "self").exists():
         try:
-            return (
-                (proc / str(process) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            )
+            return (proc / str(process) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             return ""
     asked = subprocess.run(("ps", "-p", str(process), "-o", "stat=,args="), capture_output=True, text=True)

@@ -32,7 +32,7 @@ class Program:
 
     `mend` runs before every start and clears what a killed predecessor left. `ready` is asked several times
     a second and must answer at once. `stop_signal` asks it to end; after `grace_seconds` its whole process
-    group is killed.
+    group is killed. When an essential program fails for good, everything ends.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Program:
     ready: Callable[[], bool] = always_ready
     ready_within_seconds: float = 60.0
     mend: Callable[[], None] = nothing_to_mend
+    essential: bool = True
 
 
 def spawn(program: Program, log: Path) -> subprocess.Popen[bytes]:

@@ -28,9 +28,7 @@ def start_servers(
     return passed
 
 
-def _database(
-    children: Children, layout: Layout, environment: Mapping[str, str], *, throwaway: bool
-) -> dict[str, str]:
+def _database(children: Children, layout: Layout, environment: Mapping[str, str], *, throwaway: bool) -> dict[str, str]:
     if environment.get("DATABASE_URL"):
         return _external_database(environment)
     cluster = embedded_cluster(layout, environment, throwaway=throwaway)

@@ -26,11 +26,7 @@ class Valkey:
         return f"unix://{self.socket}"
 
     def program(self, environment: Mapping[str, str]) -> Program:
-        keep = (
-            ("--appendonly", "no")
-            if self.throwaway
-            else ("--appendonly", "yes", "--aof-load-truncated", "yes")
-        )
+        keep = ("--appendonly", "no") if self.throwaway else ("--appendonly", "yes", "--aof-load-truncated", "yes")
         return Program(
             name="valkey",
             argv=(
@@ -69,6 +65,4 @@ class Valkey:
 
 def embedded_valkey(layout: Layout, *, throwaway: bool = False) -> Valkey:
     private_directory(layout.valkey)
-    return Valkey(
-        valkey_server(), layout.valkey, layout.socket_directory(layout.valkey) / "valkey.sock", throwaway
-    )
+    return Valkey(valkey_server(), layout.valkey, layout.socket_directory(layout.valkey) / "valkey.sock", throwaway)

@@ -1,0 +1,61 @@
+"""Everything on one machine: servers, preparation, portal, agents; then watch until told to stop."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Mapping
+
+from portal.supervisor import computers, plan
+from portal.supervisor.announcement import announcement
+from portal.supervisor.children import Children
+from portal.supervisor.console import Console
+from portal.supervisor.demo_file import DemoFile
+from portal.supervisor.layout import Layout
+from portal.supervisor.run_lock import run_lock
+from portal.supervisor.run_settings import RunSettings
+from portal.supervisor.servers import start_servers
+from portal.supervisor.stop_signals import stop_signals
+
+ROUND_SECONDS = 0.25
+
+
+def run(layout: Layout, environment: Mapping[str, str], console: Console) -> int:
+    """Bring everything up, say so, and watch it. 0 after Ctrl-C; raises StartRefused or ChildGaveUp."""
+    settings = RunSettings.from_environment(environment)
+    layout.make_directories()
+    with run_lock(layout.lock), Children(layout.logs, console) as children, stop_signals(children.stopping):
+        settings.check_ports()
+        raise_file_limit()
+        bring_up(children, layout, settings, environment)
+        while not children.stopping.wait(ROUND_SECONDS):
+            children.look_after()
+        console.say("stopping")
+    console.say("stopped")
+    return 0
+
+
+def bring_up(children: Children, layout: Layout, settings: RunSettings, environment: Mapping[str, str]) -> None:
+    console = children.console
+    demo = DemoFile.of(layout)
+    demo.park()
+    console.say("starting PostgreSQL and Valkey")
+    passed = start_servers(children, layout, {**environment, **settings.variables(environment)})
+    passed["PYTHONUNBUFFERED"] = "1"
+    console.say("preparing the database")
+    children.complete(plan.preparation(settings, passed))
+    demo.park()
+    console.say("starting the portal")
+    children.start(*plan.portal_programs(settings, layout, passed))
+    demo.publish(passed["PORTAL_URL"])
+    if settings.demo:
+        computers.start_agents(children, layout, demo.live_computers(), settings, passed)
+    console.plain(announcement(passed["PORTAL_URL"], demo.people(), time.monotonic() - console.started))
+
+
+def raise_file_limit() -> None:
+    """One connection of one agent is one open file: allow as many as this system lets us."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
