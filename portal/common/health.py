@@ -1,4 +1,4 @@
-"""Is it alive, can it work: for the supervisor, for containers, for monitors. Says nothing about versions or tenants."""
+"""Is it alive, can it work: for the supervisor, containers, monitors. Tells nothing of versions or tenants."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _organization(request: PortalRequest, slug: str) -> Any:
 def _to_sign_in(request: PortalRequest) -> HttpResponse:
     if request.htmx:
         response = HttpResponse(status=401)
-        response["HX-Redirect"] = redirect_to_login(request.htmx.current_url_abs_path or "/").url  # type: ignore[attr-defined]
+        response["HX-Redirect"] = redirect_to_login(request.htmx.current_url_abs_path or "/").url
         return response
     return redirect_to_login(request.get_full_path())
 

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Slot(Generic[T]):
-    """A place for exactly one implementation, filled by a higher floor. Using it empty, or filling it twice, is a fault."""
+    """A place for one implementation, filled by a higher floor. Using it empty or filling it twice is a fault."""
 
     def __init__(self, what: str) -> None:
         self.what = what

@@ -28,5 +28,5 @@ class Capability(StrEnum):
     REPORT_READ = "report:read"
     USER_READ = "user:read"
     USER_WRITE = "user:write"
-    TOKEN_WRITE = "token:write"
+    TOKEN_WRITE = "token:write"  # noqa: S105 (a capability)
     SIGNING_KEY_WRITE = "signing-key:write"

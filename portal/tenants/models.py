@@ -3,7 +3,7 @@ scopes of a policy (global, organization, group, computer) must."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Func, Q, Value
@@ -180,8 +180,8 @@ class Entry(models.Model):
     previous_hash = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32)
 
-    rows: ClassVar[models.Manager[Entry]] = models.Manager()
-    objects: ClassVar[Scoped[Entry]] = Scoped()
+    rows: ClassVar[models.Manager[Self]] = models.Manager()
+    objects: ClassVar[Scoped[Self]] = Scoped()
 
     class Meta:
         verbose_name_plural = "entries"

@@ -7,11 +7,13 @@ conditions survive (measured in the design's audit_performance, form 2). An unse
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.db.migrations import RunSQL
 
+_Statement = str | tuple[str, dict[str, Any] | list[Any] | tuple[Any, ...] | tuple[()] | None]
 _EVERYTHING = "(SELECT current_setting('portcullis.everything', true)) = 'on'"
 _OWN = "((SELECT nullif(current_setting('portcullis.organizations', true), ''))::uuid[])"
 _ABOVE = "((SELECT nullif(current_setting('portcullis.ancestors', true), ''))::uuid[])"
@@ -79,7 +81,7 @@ class Protect(RunSQL):
         )
         if append_only:
             statements += _append_only(table)
-        super().__init__(statements, reverse_sql=f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+        super().__init__(list[_Statement](statements), reverse_sql=f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
 
 
 def protect_partition_sql(partition: str, *, column: str = "organization_number") -> list[str]:
@@ -124,7 +126,8 @@ def role_faults() -> list[str]:
     """Why the role of this connection could see past the wall. Empty = it cannot."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT rolsuper, rolbypassrls, (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relkind IN ('r','p'))"
+            "SELECT rolsuper, rolbypassrls,"
+            " (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relkind IN ('r', 'p'))"
             " FROM pg_roles r WHERE rolname = current_user"
         )
         superuser, bypass, owned = cursor.fetchone()

@@ -7,10 +7,10 @@ Second wall: `reaching(reach)` tells PostgreSQL the same reach, for the row-leve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 from django.db import connection, models, transaction
 from django.db.models import Q, QuerySet
@@ -59,11 +59,16 @@ def _tell_database(reach: Reach) -> None:
             " set_config('portcullis.ancestors', %s, true), set_config('portcullis.numbers', %s, true)",
             [
                 "on" if reach.everything else "",
-                "{%s}" % ",".join(map(str, reach.organizations)),
-                "{%s}" % ",".join(map(str, reach.ancestors)),
-                "{%s}" % ",".join(map(str, reach.numbers.values())),
+                _array(reach.organizations),
+                _array(reach.ancestors),
+                _array(reach.numbers.values()),
             ],
         )
+
+
+def _array(values: Iterable[object]) -> str:
+    """The text of a PostgreSQL array of ids or numbers."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 class Scoped(models.Manager[M]):
@@ -114,8 +119,8 @@ class TenantModel(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
 
-    rows: ClassVar[models.Manager[Any]] = models.Manager()
-    objects: ClassVar[Scoped[Any]] = Scoped()
+    rows: ClassVar[models.Manager[Self]] = models.Manager()
+    objects: ClassVar[Scoped[Self]] = Scoped()
 
     class Meta:
         abstract = True
