@@ -92,15 +92,25 @@ def ensure_venv_module() -> None:
 
 
 def install(lock: Path) -> None:
-    """Every file is checked against its hash; bytecode is made now, or the first start would pay for it."""
-    command = (str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON))
-    options = ("--require-hashes", "--compile-bytecode", "--link-mode=copy", "-r", str(lock))
-    run(*command, *options, UV_PYTHON_DOWNLOADS="never")
+    """Every file is checked against its hash; bytecode is made now, or the first start would pay for it.
+
+    The quick installer knows neither a company's certificates nor pip's settings by itself: first it is asked
+    again with the system's certificates, then pip does the same work, slowly.
+    """
+    hashed = ("--require-hashes", "-r", str(lock))
+    quick = (str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), *hashed)
+    options = ("--compile-bytecode", "--link-mode=copy")
+    for certificates in ((), ("--system-certs",)):
+        if works(*quick, *options, *certificates, UV_PYTHON_DOWNLOADS="never"):
+            return
+    print("uv could not fetch everything; trying pip, which takes a minute ...", file=sys.stderr)
+    run(str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *hashed)
 
 
-def works(*command: str) -> bool:
+def works(*command: str, **environment: str) -> bool:
+    whole = {**os.environ, **environment}
     try:
-        return subprocess.run(command, capture_output=True, cwd=CHECKOUT).returncode == 0
+        return subprocess.run(command, capture_output=True, cwd=CHECKOUT, env=whole).returncode == 0
     except OSError:
         return False
 
