@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -87,6 +88,23 @@ class OrganizationColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a computer runs, by its own acknowledgement: the chip of lists, and the bundle fields of the API.
+
+    `tone` and `label` as the design's chips: live "Live v812", sent "Sent", behind "Behind 3", refused, silent,
+    drift, none. `at` is the instant of the acknowledgement; version and sha256 are None before the first one.
+    """
+
+    tone: str
+    label: str
+    note: str = ""
+    version: int | None = None
+    sha256: str | None = None
+    in_sync: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchHit:
     label: str
     kind: str
@@ -103,9 +121,9 @@ search_providers: Registry[SearchProvider] = Registry()
 computer_panels: Registry[Callable[[Any, Any], tuple[str, dict[str, Any]]]] = (
     Registry()
 )  # (reach, computer) -> template, context
-computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Any]]] = (
+computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Delivery]]] = (
     Registry()
-)  # (reach, computers) -> {computer id: chip}
+)  # (reach, computers) -> {computer id: Delivery}
 
 # Called inside the transaction that creates or renames a computer group: (reach, group).
 group_hooks: Registry[Callable[[Any, Any], None]] = Registry()
