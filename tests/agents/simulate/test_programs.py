@@ -1,0 +1,40 @@
+"""What the demo's computers run has the traits a technician must meet."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from agents.simulate.programs import DENIED, RMM_AGENT, RUNS, choose, facts_of
+
+
+@pytest.mark.parametrize("profile", ["finance", "sales", "engineering", "cad", "servers", "dental"])
+def test_every_profile_runs_something(profile: str) -> None:
+    dice = random.Random(1)
+    assert len({choose(profile, 20_000, dice).path for _ in range(200)}) > 5
+
+
+def test_the_same_build_has_the_same_hash_on_every_computer() -> None:
+    chrome = next(run for run in RUNS if run.path.endswith("chrome.exe"))
+    assert (
+        facts_of(chrome, "finance", 20_000, random.Random(1)).sha256
+        == facts_of(chrome, "sales", 20_000, random.Random(2)).sha256
+    )
+
+
+def test_an_update_changes_the_hash() -> None:
+    chrome = next(run for run in RUNS if run.path.endswith("chrome.exe"))
+    assert (
+        facts_of(chrome, "finance", 20_000, random.Random(1)).sha256
+        != facts_of(chrome, "finance", 20_100, random.Random(1)).sha256
+    )
+
+
+def test_scripts_of_the_rmm_change_name_and_hash_with_every_run() -> None:
+    script = next(run for run in DENIED if run.process == RMM_AGENT)
+    dice = random.Random(3)
+    seen = [facts_of(script, "finance", 20_000, dice) for _ in range(5)]
+    assert len({facts.sha256 for facts in seen}) == 5
+    assert len({facts.path for facts in seen}) == 5
+    assert all(facts.created_by == RMM_AGENT for facts in seen)
