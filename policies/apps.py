@@ -9,7 +9,7 @@ class PoliciesConfig(AppConfig):
     verbose_name = "Policies"
 
     def ready(self) -> None:
-        from policies.defaults import ensure_default
+        from policies.defaults import keep_default
         from portal.common import registry
 
-        registry.group_hooks.register("policies.default", ensure_default)
+        registry.group_hooks.register("policies.default_deny", keep_default)

@@ -103,7 +103,9 @@ def waiting(reach: Reach, organization_ids: Iterable[UUID] | None = None) -> lis
 
 
 @transaction.atomic
-def mark_deployed(reach: Reach, *, deployment_id: UUID, organization_id: UUID, level: Level | str, target_id: UUID) -> int:
+def mark_deployed(
+    reach: Reach, *, deployment_id: UUID, organization_id: UUID, level: Level | str, target_id: UUID
+) -> int:
     """Say that a deployment to this scope takes along what is pending there; how many changes that is.
 
     Call it in the transaction that makes the deployment, before anything is compiled: what is saved later stays

@@ -21,17 +21,15 @@ def default_name(group: ComputerGroup) -> str:
 
 
 @transaction.atomic
-def ensure_default(reach: Reach, group: ComputerGroup, **_: Any) -> Policy | None:
+def ensure_default(reach: Reach, group: ComputerGroup) -> Policy | None:
     """Give the group its Default Deny, or the one it has the group's new name. None for a global group.
 
-    Called in the transaction that creates or renames a group (`registry.group_hooks`). Safe to repeat.
+    Called in the transaction that creates or renames a group (through `registry.group_hooks`). Safe to repeat.
     A global group has none: each computer has that of its own group.
     """
     if group.is_global:
         return None
-    default = (
-        Policy.objects.within(reach).select_for_update().filter(target_group=group, is_default=True).first()
-    )
+    default = Policy.objects.within(reach).select_for_update().filter(target_group=group, is_default=True).first()
     if default is None:
         return _make(reach, group)
     if default.name != default_name(group):
@@ -40,6 +38,11 @@ def ensure_default(reach: Reach, group: ComputerGroup, **_: Any) -> Policy | Non
         default.save(update_fields=["name", "changed_by", "changed_at"])
         _tell(reach, default, "policy.renamed", before={"name": before})
     return default
+
+
+def keep_default(reach: Reach, group: ComputerGroup) -> None:
+    """`ensure_default` as the hook that tenants call."""
+    ensure_default(reach, group)
 
 
 def _make(reach: Reach, group: ComputerGroup) -> Policy:

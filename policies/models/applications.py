@@ -27,9 +27,7 @@ class Application(TenantModel):
     public_when_null: ClassVar[bool] = True
 
     number = NumberField(sequence="policies_application_number")
-    organization = models.ForeignKey(
-        Organization, models.PROTECT, null=True, blank=True, related_name="applications"
-    )
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="applications")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CUSTOM)
     os = models.CharField(max_length=8, choices=OperatingSystem.choices, default=OperatingSystem.WINDOWS)
     name = models.CharField(max_length=120)
@@ -37,7 +35,7 @@ class Application(TenantModel):
     description = models.TextField(max_length=2000, blank=True, default="")
     source = models.TextField(max_length=2000, blank=True, default="")
     hidden = models.BooleanField(default=False)
-    catalogue_key = models.SlugField(max_length=80, null=True, blank=True, unique=True)  # noqa: DJ001
+    catalogue_key = models.SlugField(max_length=80, null=True, blank=True, unique=True)
     catalogue_version = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.CharField(max_length=200, blank=True, default="")
@@ -73,9 +71,7 @@ class FileRule(TenantModel):
     shared_down: ClassVar[Q | None] = Q()
     public_when_null: ClassVar[bool] = True
 
-    organization = models.ForeignKey(
-        Organization, models.PROTECT, null=True, blank=True, related_name="file_rules"
-    )
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="file_rules")
     application = models.ForeignKey(Application, models.CASCADE, related_name="rules")
     position = models.PositiveIntegerField()
     hash = models.CharField(max_length=64, blank=True, default="")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -27,7 +29,7 @@ class ModeWindow(AtScope):
     started_by = models.CharField(max_length=200, blank=True, default="")
     ended_by = models.CharField(max_length=200, blank=True, default="")
 
-    shared_down = None
+    shared_down: ClassVar[Q | None] = None
 
     class Meta:
         ordering = ("-started_at", "-id")

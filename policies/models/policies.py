@@ -99,9 +99,7 @@ class Policy(AtScope):
                 fields=("target_group",), condition=Q(is_default=True), name="policy_one_default_per_group"
             ),
             models.CheckConstraint(
-                condition=Q(starts_at__isnull=True)
-                | Q(expires_at__isnull=True)
-                | Q(starts_at__lt=F("expires_at")),
+                condition=Q(starts_at__isnull=True) | Q(expires_at__isnull=True) | Q(starts_at__lt=F("expires_at")),
                 name="policy_starts_before_it_expires",
             ),
             models.CheckConstraint(
@@ -134,9 +132,7 @@ class PolicyApplication(TenantModel):
 
     class Meta:
         ordering = ("position", "id")
-        constraints = [
-            models.UniqueConstraint(fields=("policy", "application"), name="policyapplication_unique")
-        ]
+        constraints = [models.UniqueConstraint(fields=("policy", "application"), name="policyapplication_unique")]
 
     def __str__(self) -> str:
         return f"{self.policy_id} · {self.application_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import models
@@ -28,13 +29,11 @@ class AtScope(TenantModel):
 
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
     level = models.CharField(max_length=12, choices=Level.choices)
-    target_organization = models.ForeignKey(
-        Organization, models.PROTECT, null=True, blank=True, related_name="+"
-    )
+    target_organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="+")
     target_group = models.ForeignKey(ComputerGroup, models.CASCADE, null=True, blank=True, related_name="+")
     target_computer = models.ForeignKey(Computer, models.CASCADE, null=True, blank=True, related_name="+")
 
-    shared_down = Q(level=Level.GLOBAL)
+    shared_down: ClassVar[Q | None] = Q(level=Level.GLOBAL)
 
     class Meta:
         abstract = True
@@ -50,9 +49,7 @@ class AtScope(TenantModel):
 
 def one_target(noun: str) -> list[BaseConstraint]:
     """The CHECK that a row has exactly the target its level asks for."""
-    at_organization = Q(
-        target_organization=F("organization"), target_group__isnull=True, target_computer__isnull=True
-    )
+    at_organization = Q(target_organization=F("organization"), target_group__isnull=True, target_computer__isnull=True)
     at_group = Q(target_organization__isnull=True, target_group__isnull=False, target_computer__isnull=True)
     at_computer = Q(target_organization__isnull=True, target_group__isnull=True, target_computer__isnull=False)
     fits = (
