@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                 ('layers', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=64), size=None)),
                 ('mode', models.CharField(choices=[('secured', 'Secured'), ('learning', 'Learning'), ('installation', 'Installation'), ('monitor_only', 'Monitor only')], max_length=12)),
                 ('mode_ends_at', models.DateTimeField(null=True)),
+                ('mode_after', models.CharField(choices=[('secured', 'Secured'), ('learning', 'Learning'), ('installation', 'Installation'), ('monitor_only', 'Monitor only')], default='secured', max_length=12)),
                 ('group_id', models.UUIDField()),
                 ('deployment_id', models.UUIDField(null=True)),
                 ('issued_at', models.DateTimeField()),

@@ -34,8 +34,9 @@ class Manifest(TenantModel):
     """One signed version of one computer's bundle. `(epoch, version)` only rises; a row never changes.
 
     `sha256` is that of the signed payload: the *bundle hash* of screens and acknowledgements. `content_sha256`
-    covers only what the computer must enforce, so equal content makes no new version. `mode`, `mode_ends_at`
-    and `group_id` repeat what was signed, so that the sweep finds computers whose row says something else.
+    covers only what the computer must enforce, so equal content makes no new version. `mode`, `mode_ends_at`,
+    `mode_after` and `group_id` repeat what was signed, so that the sweep finds computers for which something
+    else holds now.
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
@@ -49,6 +50,7 @@ class Manifest(TenantModel):
     layers = ArrayField(models.CharField(max_length=64))
     mode = models.CharField(max_length=12, choices=Mode.choices)
     mode_ends_at = models.DateTimeField(null=True)
+    mode_after = models.CharField(max_length=12, choices=Mode.choices, default=Mode.SECURED)
     group_id = models.UUIDField()
     deployment_id = models.UUIDField(null=True)
     issued_at = models.DateTimeField()
