@@ -76,9 +76,7 @@ class Membership(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=("organization", "user"), name="one_role_per_organization")
-        ]
+        constraints = [models.UniqueConstraint(fields=("organization", "user"), name="one_role_per_organization")]
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"

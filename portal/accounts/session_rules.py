@@ -24,9 +24,7 @@ def lacks_second_factor(user: User) -> bool:
     if Authenticator.objects.filter(user=user, type__in=FACTORS).exists():
         return False
     with reaching(system_reach("find a person's roles")) as system:
-        memberships = Membership.objects.within(system).filter(
-            user=user, role__in=settings.MFA_REQUIRED_ROLES
-        )
+        memberships = Membership.objects.within(system).filter(user=user, role__in=settings.MFA_REQUIRED_ROLES)
         return memberships.exists()
 
 

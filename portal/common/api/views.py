@@ -86,9 +86,13 @@ class PortalAPIView(APIView):
                 raise TypeError(f"{cls.__name__}.{method} has no entry in `needs`")
             setattr(cls, method, _within_reach(handler))
 
-    def current(self, request: PortalAPIRequest, **kwargs: Any) -> Any:
+    def current(self, request: PortalAPIRequest, *args: Any, **kwargs: Any) -> Any:
         """The object of this URL, for `If-Match`. A view without one has no versions."""
         raise Stale("This resource has no versions to match.")
+
+    def context_for(self, request: PortalAPIRequest, thing: Any) -> Mapping[str, Any]:
+        """What the answer's serializer needs beside the object itself."""
+        return {}
 
     # -- what a handler calls -------------------------------------------------------------------------------
 
@@ -120,6 +124,11 @@ class PortalAPIView(APIView):
         """One page of a queryset, sorted by `order` (last field unique)."""
         return self.page(page_of(self.request, rows, order), count=rows.count, context=context)
 
+    def represent(self, thing: Any, context: Mapping[str, Any] | None = None, *, many: bool = False) -> Any:
+        """The JSON of one thing (or many), as declared in `answer`."""
+        serializer = self.answer.get(self._method()) or self.answer["GET"]
+        return serializer(thing, many=many, context={"request": self.request, **(context or {})}).data
+
     def page(
         self,
         page: Page[Any],
@@ -128,11 +137,11 @@ class PortalAPIView(APIView):
         context: Mapping[str, Any] | None = None,
     ) -> Response:
         """One page that a query made by itself. Without `count`, `?count=true` is refused."""
-        return page_answer(self.request, page, lambda rows: self._represent(rows, context, many=True), count=count)
+        return page_answer(self.request, page, lambda rows: self.represent(rows, context, many=True), count=count)
 
-    def one(self, thing: Any, *, context: Mapping[str, Any] | None = None, location: str = "") -> Response:
+    def one(self, thing: Any, *, location: str = "") -> Response:
         """One object with its ETag; 304 when the caller has it; with `location`, 201."""
-        data = self._represent(thing, context)
+        data = self.represent(thing, self.context_for(self.request, thing))
         tag = etags.etag_of(data, ignoring=self.volatile)
         if self._method() == "GET" and etags.matches(self.request.headers.get("If-None-Match", '""'), tag):
             return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": tag})
@@ -179,10 +188,6 @@ class PortalAPIView(APIView):
     def _method(self) -> str:
         return "GET" if self.request.method == "HEAD" else self.request.method or ""
 
-    def _represent(self, thing: Any, context: Mapping[str, Any] | None = None, *, many: bool = False) -> Any:
-        serializer = self.answer.get(self._method()) or self.answer["GET"]
-        return serializer(thing, many=many, context={"request": self.request, **(context or {})}).data
-
     def _check_query_names(self) -> None:
         declared = self.query().fields if self.query is not None and self._method() == "GET" else {}
         known = set(declared) | ({"dry_run"} if self.request.is_write else set())
@@ -207,7 +212,7 @@ class PortalAPIView(APIView):
         if isinstance(thing, models.Model):
             QuerySet(type(thing)).select_for_update().filter(pk=thing.pk).first()
             thing = self.current(request, **kwargs)
-        shown = self.answer["GET"](thing, context={"request": request}).data
+        shown = self.answer["GET"](thing, context={"request": request, **self.context_for(request, thing)}).data
         if not etags.matches(wanted, etags.etag_of(shown, ignoring=self.volatile)):
             raise Stale("Somebody changed this since you read it. Read it again, then repeat your change.")
 

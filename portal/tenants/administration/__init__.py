@@ -1,0 +1,3 @@
+"""Writes on organizations, computer groups and computers, a module each. Each tells the System Audit what
+it did.
+"""
