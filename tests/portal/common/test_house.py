@@ -1,0 +1,98 @@
+"""Small promises of the lowest floor."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from celery import Celery, current_app
+from django.core.cache import caches
+from django.db import transaction
+from django.test import Client, override_settings
+
+from portal.common import queue
+from portal.common.registry import Registry, Slot
+from portal.common.uuid7 import uuid7
+
+NOWHERE = "unix:///nonexistent/valkey.sock"
+
+
+def test_ids_rise_and_never_repeat_across_threads() -> None:
+    made: list[list[object]] = [[] for _ in range(4)]
+
+    def make(into: list[object]) -> None:
+        into.extend(uuid7() for _ in range(2000))
+
+    threads = [threading.Thread(target=make, args=(into,)) for into in made]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(into == sorted(into) for into in made)  # type: ignore[type-var]
+    assert len({one for into in made for one in into}) == 8000
+
+
+def test_an_id_is_a_version_seven_uuid() -> None:
+    one = uuid7()
+    assert (one.version, one.variant) == (7, "specified in RFC 4122")
+
+
+def test_a_lost_broker_does_not_fail_the_write() -> None:
+    portal = current_app._get_current_object()
+    lost = Celery("lost", broker="redis+socket:///nonexistent/valkey.sock", set_as_current=True)
+    try:
+        assert queue.publish("agents.sweep") is False
+    finally:
+        lost.close()
+        portal.set_current()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wake_up_is_sent_only_after_the_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    monkeypatch.setattr(queue, "publish", lambda name, **ids: sent.append(name))
+    with pytest.raises(RuntimeError), transaction.atomic():
+        queue.after_commit("agents.sweep")
+        raise RuntimeError
+    assert sent == []
+    with transaction.atomic():
+        queue.after_commit("agents.sweep")
+        assert sent == []
+    assert sent == ["agents.sweep"]
+
+
+def test_without_valkey_nothing_is_cached_and_nothing_fails() -> None:
+    backend = {"default": {"BACKEND": "portal.common.cache.ForgivingRedisCache", "LOCATION": NOWHERE}}
+    with override_settings(CACHES=backend):
+        cache = caches.create_connection("default")
+        cache.set("a", 1)
+        assert cache.get("a", "nothing") == "nothing"
+        assert cache.get_many(["a"]) == {}
+        assert cache.incr("a") == 1
+
+
+def test_a_slot_takes_one_implementation() -> None:
+    slot: Slot[int] = Slot("a number")
+    with pytest.raises(LookupError, match="a number"):
+        slot()
+    slot.fill(7)
+    assert slot() == 7
+    with pytest.raises(ValueError, match="filled already"):
+        slot.fill(8)
+
+
+def test_a_registry_keeps_rank_and_refuses_a_second_of_a_name() -> None:
+    registry: Registry[str] = Registry()
+    registry.register("b", "second", rank=20)
+    registry.register("a", "first", rank=10)
+    assert list(registry) == ["first", "second"]
+    with pytest.raises(ValueError, match="a is registered already"):
+        registry.register("a", "again")
+
+
+def test_a_process_is_alive_without_a_database() -> None:
+    assert Client().get("/healthz").content == b"ok"
+
+
+def test_ready_says_what_it_can_reach(db: None) -> None:
+    assert Client().get("/readyz").json() == {"database": "ok", "valkey": "ok"}
