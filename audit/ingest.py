@@ -1,0 +1,291 @@
+"""Ingestion: one batch of one computer becomes events, in one transaction, exactly once.
+
+Order: read every entry (a bad one is refused alone) → ledger row → new dictionary rows → COPY. The ledger decides
+whether the batch is new. Rows go through a temporary table, because PostgreSQL refuses COPY into a table behind
+row-level security; so the wall also checks every row that is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+
+from agents.protocol.messages import (
+    MSGPACK,
+    Event,
+    EventBatch,
+    EventsAnswer,
+    ProtocolError,
+    RawEventBatch,
+    RejectedEvent,
+    decode_event,
+)
+from audit import dictionaries, partitions
+from audit.decided_names import names_of
+from audit.dictionaries import Decided, File, Fresh, User
+from audit.stored_text import has_hidden_characters, stored
+from audit.words import ACTION_TYPES, MODES, Action, ActionType, EventMode, Flag, Outcome, outcome_of
+from portal.common import clock
+from portal.common.errors import Conflict
+from portal.tenants.models import Computer
+from portal.tenants.reach import Reach
+
+log = structlog.get_logger(__name__)
+
+FUTURE = timedelta(minutes=5)
+_RAW_KEPT_BYTES = 2_048
+COLUMNS = (
+    ("received_at", "timestamptz"), ("id", "int8"), ("occurred_at", "timestamptz"), ("sequence", "int8"),
+    ("file_id", "int8"), ("process_id", "int8"), ("created_by_id", "int8"), ("decision_id", "int8"),
+    ("user_id", "int8"), ("size", "int8"), ("bundle_version", "int8"), ("organization_number", "int4"),
+    ("computer_number", "int4"), ("group_number", "int4"), ("outcome", "int2"), ("action_type", "int2"),
+    ("mode", "int2"), ("flags", "int2"), ("command_line", "text"),
+)  # fmt: skip
+_NAMES = ", ".join(name for name, _ in COLUMNS)
+_TYPES = [kind for _, kind in COLUMNS]
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejected:
+    index: int
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Where a batch comes from and when it arrived: all of a row that no endpoint may choose."""
+
+    organization: int
+    computer: int
+    group: int
+    received_at: datetime
+
+
+@transaction.atomic
+def ingest_batch(
+    reach: Reach,
+    *,
+    computer: Computer,
+    batch: RawEventBatch | EventBatch,
+    digest: str,
+    content_type: str = MSGPACK,
+    received_at: datetime | None = None,
+) -> EventsAnswer:
+    """Store one batch of `computer` once; sending it again changes nothing and is answered alike.
+
+    `digest`: hex SHA-256 of the bytes that were sent. Tenant, group and computer of every row come from `computer`
+    (have its organization and group loaded), never from the batch. Entries that are no events are answered as
+    rejected and kept raw; the batch itself is still accepted. `received_at` is for demo data only.
+    Raises Conflict when this batch number was sent before with other bytes. Needs an open `reaching(reach)`.
+    """
+    source = _Source(computer.organization.number, computer.number, computer.group.number, received_at or clock.now())
+    events, rejected = _read(batch, content_type)
+    sequences = [event.sequence for _, event in events]
+    last = max([*sequences, batch.first_sequence])
+    number, earlier = _enter(source, batch, digest, accepted=len(events), rejected=rejected, last=last)
+    if earlier is not None:
+        return earlier
+    fresh = Fresh()
+    rows = [_row(source, number << 16 | index, event, fresh) for index, event in events]
+    dictionaries.write(fresh, day=source.received_at.date(), names=lambda keys: names_of(reach, keys))
+    if rows:
+        _copy(number, rows)
+    if rejected:
+        _keep_rejected(source, number, rejected)
+    return EventsAnswer(
+        batch=batch.batch,
+        accepted=len(rows),
+        duplicate=0,
+        rejected=tuple(RejectedEvent(index=r.index, reason=r.reason) for r in rejected),
+        acknowledged_sequence=last,
+    )
+
+
+def _read(batch: RawEventBatch | EventBatch, content_type: str) -> tuple[list[tuple[int, Event]], list[_Rejected]]:
+    """The batch's good entries with their index, and its bad ones."""
+    events: list[tuple[int, Event]] = []
+    rejected: list[_Rejected] = []
+    for index, entry in enumerate(batch.events):
+        raw = b"" if isinstance(entry, Event) else bytes(entry)
+        try:
+            event = entry if isinstance(entry, Event) else decode_event(entry, content_type)
+        except ProtocolError as error:
+            rejected.append(_Rejected(index, str(error)[:300], raw[:_RAW_KEPT_BYTES]))
+            continue
+        reason = _fault(event)
+        if reason:
+            rejected.append(_Rejected(index, reason, raw[:_RAW_KEPT_BYTES]))
+        else:
+            events.append((index, event))
+    return events, rejected
+
+
+def _fault(event: Event) -> str:
+    """Why a well-formed entry still is no event; empty when it is one."""
+    is_gap = event.action_type == ActionType.GAP.word
+    if is_gap != (event.gap is not None):
+        return "a gap event has action_type gap and its counts, no other event has"
+    if not is_gap and event.decision is None:
+        return "an event needs its decision"
+    return ""
+
+
+def _enter(
+    source: _Source,
+    batch: RawEventBatch | EventBatch,
+    digest: str,
+    *,
+    accepted: int,
+    rejected: Sequence[_Rejected],
+    last: int,
+) -> tuple[int, EventsAnswer | None]:
+    """Write the ledger row: (its number, None), or (its number, the earlier answer) when it stood there already.
+
+    Two uploads of one batch at once wait here for each other.
+    """
+    partition = partitions.event_partition(source.received_at)
+    reasons = [[r.index, r.reason] for r in rejected]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_batch (computer_number, boot_id, batch, organization_number, sha256, accepted, rejected,"
+            " first_sequence, last_sequence, received_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (computer_number, boot_id, batch) DO NOTHING RETURNING number, to_regclass(%s) IS NOT NULL",
+            [
+                source.computer, stored(batch.boot_id), batch.batch, source.organization, bytes.fromhex(digest),
+                accepted, json.dumps(reasons), batch.first_sequence, last, source.received_at, partition,
+            ],
+        )  # fmt: skip
+        entered = cursor.fetchone()
+    if entered is None:
+        return 0, _earlier_answer(source, batch, digest)
+    number, has_partition = entered
+    if not has_partition:
+        partitions.ensure(source.received_at.date(), days=1)
+    return number, None
+
+
+def _earlier_answer(source: _Source, batch: RawEventBatch | EventBatch, digest: str) -> EventsAnswer:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT encode(sha256, 'hex'), accepted, rejected, last_sequence FROM audit_batch"
+            " WHERE computer_number = %s AND boot_id = %s AND batch = %s",
+            [source.computer, stored(batch.boot_id), batch.batch],
+        )
+        found = cursor.fetchone()
+    if found is None or found[0] != digest:
+        log.warning("audit.batch_number_reused", computer=source.computer, batch=batch.batch)
+        raise Conflict(f"Batch {batch.batch} was received before with other content.")
+    reasons = json.loads(found[2]) if isinstance(found[2], str) else found[2]
+    return EventsAnswer(
+        batch=batch.batch,
+        accepted=0,
+        duplicate=found[1],
+        rejected=tuple(RejectedEvent(index=index, reason=reason) for index, reason in reasons),
+        acknowledged_sequence=found[3],
+    )
+
+
+def _row(source: _Source, number: int, event: Event, fresh: Fresh) -> Row:
+    """One event as a row, in the order of COLUMNS."""
+    flags = Flag(0)
+    occurred_at, is_believable = _believable(event.occurred_at_ms, source.received_at)
+    if not is_believable:
+        flags |= Flag.WRONG_CLOCK
+    if any(map(has_hidden_characters, (event.path, event.process, event.created_by, event.certificate, event.user))):
+        flags |= Flag.HIDDEN_CHARACTERS
+    decision = event.decision
+    if decision is not None and decision.learned:
+        flags |= Flag.LEARNED
+    return (
+        source.received_at,
+        number,
+        occurred_at,
+        event.sequence,
+        fresh.file(File(event.sha256, stored(event.path), stored(event.certificate))),
+        fresh.path(stored(event.process)),
+        fresh.path(stored(event.created_by)),
+        _decision_id(source, event, fresh),
+        fresh.user(User(source.organization, source.computer, stored(event.user))),
+        event.size,
+        event.bundle_version,
+        source.organization,
+        source.computer,
+        source.group,
+        int(outcome_of(decision) if decision is not None else Outcome.GAP),
+        int(ACTION_TYPES.get(event.action_type, ActionType.OTHER)),
+        int(MODES.get(event.mode, EventMode.SECURED)),
+        int(flags),
+        _gap_text(event) if event.gap is not None else stored(event.command_line),
+    )
+
+
+def _decision_id(source: _Source, event: Event, fresh: Fresh) -> int:
+    decision = event.decision
+    if decision is None:
+        return 0
+    return fresh.decision(
+        Decided(
+            source.organization,
+            int(Action[decision.action.upper()]),
+            stored(decision.policy),
+            stored(decision.application),
+            stored(decision.rule),
+            stored(decision.reason_code),
+        )
+    )
+
+
+def _gap_text(event: Event) -> str:
+    """A gap's counts, kept where other events keep their command line."""
+    gap = event.gap
+    return json.dumps(
+        {"dropped_permits": gap.dropped_permits, "dropped_denies": gap.dropped_denies} if gap is not None else {}
+    )
+
+
+def _believable(occurred_at_ms: int, received_at: datetime) -> tuple[datetime, bool]:
+    """The endpoint's time, clamped to what can be: no older than is kept, at most five minutes ahead."""
+    low = received_at - timedelta(days=settings.AUDIT_RETENTION_DAYS)
+    high = received_at + FUTURE
+    try:
+        occurred_at = clock.from_ms(occurred_at_ms)
+    except (OverflowError, ValueError, OSError):
+        occurred_at = datetime.max.replace(tzinfo=UTC) if occurred_at_ms > 0 else datetime.min.replace(tzinfo=UTC)
+    return min(max(occurred_at, low), high), low <= occurred_at <= high
+
+
+def _copy(number: int, rows: Iterable[Row]) -> None:
+    """Binary COPY into a table of this session, and from there, past the wall's check, into the events.
+
+    The table empties itself at commit; batches before this one in the same transaction may still lie in it.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS audit_incoming (LIKE audit_event) ON COMMIT DELETE ROWS")
+        with cursor.copy(f"COPY pg_temp.audit_incoming ({_NAMES}) FROM STDIN (FORMAT binary)") as copy:
+            copy.set_types(_TYPES)
+            for row in rows:
+                copy.write_row(row)
+        cursor.execute(
+            f"INSERT INTO audit_event ({_NAMES}) SELECT {_NAMES} FROM pg_temp.audit_incoming WHERE id >> 16 = %s",  # noqa: S608
+            [number],
+        )
+
+
+def _keep_rejected(source: _Source, number: int, rejected: Sequence[_Rejected]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO audit_rejected (batch_number, index, organization_number, computer_number, received_at,"
+            " reason, raw) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [
+                (number, r.index, source.organization, source.computer, source.received_at, stored(r.reason), r.raw)
+                for r in rejected
+            ],
+        )
