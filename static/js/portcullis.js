@@ -229,7 +229,9 @@ window.portcullis = (() => {
     const dialog = detail.elt.closest?.("dialog[open]");
     const wrote = detail.requestConfig.verb !== "get";
     if (dialog && detail.successful && wrote && !dialog.contains(detail.target)) dialog.close();
-    if (detail.failed && !announced) {
+    const own = detail.elt.closest?.("[data-quiet]"); // a card tells of its failure itself
+    own?.toggleAttribute("data-failed", detail.failed);
+    if (detail.failed && !announced && !own) {
       const status = detail.xhr.status;
       const shownInPlace = status === 422 || status === 409 || ["drawer", "dialog"].includes(detail.target?.id);
       if (!shownInPlace) toast(told(detail.xhr) || WORDS[status] || "That did not work. Nothing was changed.", { bad: true });
