@@ -2,8 +2,8 @@
 
     python -m deploy.prepare [--demo]
 
-Runs the migrations as the owner of the tables, loads the built-in applications, collects the served files,
-and with `--demo` makes the demo MSP where the database is empty.
+Makes missing signing keys, runs the migrations as the owner of the tables, loads the built-in applications,
+collects the served files, and with `--demo` makes the demo MSP where the database is empty.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> None:
     chosen = parser.parse_args(arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
+    step("signing keys", "make_keys")
     step("migrations", "migrate", database="owner", interactive=False, verbosity=1)
     step("built-in applications", "load_catalogue")
     collect_served_files()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from portal.supervisor.browser import ensure_browser
 from portal.supervisor.console import Console
+from portal.supervisor.database_roles import prepare_database
 from portal.supervisor.errors import StartRefused, Stopped
 from portal.supervisor.full_run import run
 from portal.supervisor.layout import Layout
@@ -34,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     actions = outer.add_subparsers(required=True)
     everything = actions.add_parser("run", help="everything, with the demo unless DEMO=0")
     everything.set_defaults(action=run_action)
+    database = actions.add_parser("database", help="make roles and database with DATABASE_ADMIN_URL")
+    database.set_defaults(action=database_action)
     browser = actions.add_parser("browser", help="find or install the Chromium of the browser tests")
     browser.set_defaults(action=browser_action)
     services = actions.add_parser("services", help="PostgreSQL and Valkey around a command, or kept with --keep")
@@ -47,6 +50,15 @@ def parser() -> argparse.ArgumentParser:
 
 def run_action(_: argparse.Namespace, console: Console) -> int:
     return run(Layout.from_environment(os.environ), os.environ, console)
+
+
+def database_action(_: argparse.Namespace, console: Console) -> int:
+    addresses = [os.environ.get(name, "") for name in ("DATABASE_ADMIN_URL", "DATABASE_OWNER_URL", "DATABASE_URL")]
+    if not all(addresses):
+        raise StartRefused("DATABASE_ADMIN_URL, DATABASE_OWNER_URL and DATABASE_URL must all be set.")
+    prepare_database(*addresses)
+    console.say("roles, database and extensions are there")
+    return 0
 
 
 def browser_action(_: argparse.Namespace, console: Console) -> int:

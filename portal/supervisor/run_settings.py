@@ -57,9 +57,11 @@ class RunSettings:
             "PORTAL_URL": self.url,
             "STREAM_URL": f"http://{self.shown_host}:{self.gateway_port}",
             "ALLOWED_HOSTS": ",".join(dict.fromkeys(hosts)),
-            "DEMO": "true" if self.demo else "false",
         }
-        return chosen | {name: environment[name] for name in chosen if name != "DEMO" and name in environment}
+        if self.demo:  # its people sign in without a second factor
+            chosen["MFA_REQUIRED_ROLES"] = ""
+        given = {name: environment[name] for name in chosen if name in environment}
+        return {**chosen, **given, "DEMO": "true" if self.demo else "false"}
 
     def check_ports(self) -> None:
         """Raises StartRefused when somebody listens there already."""
