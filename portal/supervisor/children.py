@@ -31,6 +31,7 @@ class Child:
     log: Path
     process: subprocess.Popen[bytes]
     started_at: float
+    reader: logs.Reader
     quick_ends: int = 0
     again_at: float | None = None
 
@@ -39,7 +40,7 @@ class Child:
 class Children:
     """All programs of one run. Use it as a context manager: leaving it stops everything that was started."""
 
-    logs: Path
+    log_directory: Path
     console: Console
     stopping: threading.Event = field(default_factory=threading.Event)
     running: list[Child] = field(default_factory=list)
@@ -65,8 +66,9 @@ class Children:
             self._wait_until_ready(child)
 
     def _begin(self, program: Program) -> Child:
-        log = logs.prepare(self.logs, program.name)
-        child = Child(program, log, self._spawn(program, log), time.monotonic())
+        log = logs.prepare(self.log_directory, program.name)
+        reader = logs.Reader.from_end(log)
+        child = Child(program, log, self._spawn(program, log), time.monotonic(), reader)
         self.running.append(child)
         return child
 
@@ -82,9 +84,11 @@ class Children:
 
     def complete(self, program: Program) -> None:
         """Run the program to its end. Raises StartRefused with its last lines when it fails."""
-        log = logs.prepare(self.logs, program.name)
+        log = logs.prepare(self.log_directory, program.name)
+        reader = logs.Reader.from_end(log)
         process = self._spawn(program, log)
         while process.poll() is None:
+            self._show(program.name, reader)
             if self.stopping.wait(READY_PAUSE_SECONDS):
                 end(process, program.stop_signal, program.grace_seconds)
         self._tell_guard(f"-{process.pid}")
@@ -103,6 +107,7 @@ class Children:
             logs.limit(child.log)
 
     def _look_after(self, child: Child) -> None:
+        self._show(child.program.name, child.reader)
         if child.process.poll() is None:
             return
         now = time.monotonic()
@@ -130,6 +135,11 @@ class Children:
         self.running.remove(child)
         self._stop(child)
         self.console.say(f"{message}\n  Portcullis goes on without it.")
+
+    def _show(self, name: str, reader: logs.Reader) -> None:
+        if self.console.verbose:
+            for line in reader.new_lines():
+                self.console.plain(f"{name:>10} | {line}")
 
     def _check_stopping(self) -> None:
         if self.stopping.is_set():

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST_LOG_BYTES = 20_000_000
 TAIL_BYTES = 16_000
 TAIL_LINES = 15
+
+
+@dataclass(slots=True)
+class Reader:
+    """Gives the whole lines that were added to a log since it was last asked."""
+
+    path: Path
+    position: int = 0
+
+    @classmethod
+    def from_end(cls, path: Path) -> Reader:
+        return cls(path, path.stat().st_size)
+
+    def new_lines(self) -> list[str]:
+        with self.path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < self.position:
+                self.position = 0  # it was cut
+            file.seek(self.position)
+            whole, _, _ = file.read().rpartition(b"\n")
+        if not whole:
+            return []
+        self.position += len(whole) + 1
+        return whole.decode(errors="replace").split("\n")
 
 
 def prepare(directory: Path, name: str) -> Path:

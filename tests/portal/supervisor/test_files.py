@@ -145,3 +145,18 @@ def test_reset_refuses_while_it_runs(layout: Layout) -> None:
     with run_lock(layout.lock), pytest.raises(StartRefused, match="already runs"):
         reset(layout)
     assert layout.data.exists()
+
+
+def test_a_reader_gives_whole_new_lines_and_notices_a_cut(layout: Layout) -> None:
+    path = layout.logs / "web.log"
+    path.write_text("before\n")
+    reader = logs.Reader.from_end(path)
+    with path.open("a") as writer:
+        writer.write("one\ntw")
+    assert reader.new_lines() == ["one"]
+    with path.open("a") as writer:
+        writer.write("o\n")
+    assert reader.new_lines() == ["two"]
+    path.write_text("new\n")
+    assert reader.new_lines() == ["new"]
+    assert reader.new_lines() == []
