@@ -134,7 +134,8 @@ def _find(key_id: str) -> _Known:
 
 
 def _caller(known: _Known, key_id: str, sequence: int, address: str) -> Caller:
-    assert known.row and known.computer_id and known.organization_id
+    if known.row is None or known.computer_id is None or known.organization_id is None:
+        raise Unauthenticated("unknown_key")
     return Caller(
         key_row=known.row,
         key_id=key_id,

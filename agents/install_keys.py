@@ -105,9 +105,8 @@ def hash_of(secret: str) -> bytes:
 def find_by_secret(reach: Reach, text: str) -> tuple[InstallKey | None, str]:
     """The key that `<reference>.<secret>` opens, and why not (`unknown`, `wrong_secret`, ``). Constant work."""
     reference, _, secret = text.partition(".")
-    key = (
-        InstallKey.objects.within(reach).filter(reference=reference[:24]).select_related("group", "organization").first()
-    )
+    keys = InstallKey.objects.within(reach).select_related("group", "organization")
+    key = keys.filter(reference=reference[:24]).first()
     stored = bytes(key.secret_sha256) if key else _NO_SECRET
     right = hmac.compare_digest(stored, hash_of(secret))
     if key is None:

@@ -13,20 +13,13 @@ from uuid import UUID
 from django.db import connection, models, transaction
 from django.db.models import Count, Min, Q, QuerySet
 
-from policies.models import Change, Level
+from policies.models import Change, Level, Revision
+from policies.scopes import Scope
 from portal.common import clock
+from portal.common.errors import NotFound
 from portal.common.uuid7 import uuid7
 from portal.tenants.models import Computer, Organization
 from portal.tenants.reach import Reach
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """One level and its target, in one organization. `target` is the id of an organization, group or computer."""
-
-    organization_id: UUID
-    level: Level
-    target: UUID
 
 
 @transaction.atomic
@@ -50,8 +43,25 @@ def bump(reach: Reach, scope: Scope, *, verb: str, summary: str, thing: models.M
     return change
 
 
+@transaction.atomic
+def touch(reach: Reach, organization_id: UUID) -> None:
+    """Something was saved that changes no bundle (a disabled policy, say), but what `evaluate` tells about it."""
+    if not reach.sees(organization_id):
+        raise NotFound
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('policies_change_number')")
+        number = cursor.fetchone()[0]
+    _raise_revision(organization_id, number)
+
+
+def revisions(reach: Reach, organization_ids: Iterable[UUID]) -> tuple[tuple[str, int], ...]:
+    """(organization id, revision) of those that have one, sorted: changes whenever what applies there changes."""
+    rows = Revision.objects.within(reach).filter(organization_id__in=list(organization_ids))
+    return tuple(sorted((str(o), number) for o, number in rows.values_list("organization_id", "number")))
+
+
 def _raise_revision(organization_id: UUID, number: int) -> None:
-    """Set the organization's revision to a number no transaction, rolled back or not, has ever used."""
+    """`number` is fresh from the sequence: no transaction, rolled back or not, has ever used it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO policies_revision (id, organization_id, number) VALUES (%s, %s, %s)"
@@ -114,6 +124,11 @@ def mark_deployed(
     """
     mine = Change.objects.within(reach).filter(deployment_id__isnull=True)
     return mine.filter(_covered(reach, organization_id, Level(level), target_id)).update(deployment_id=deployment_id)
+
+
+def mark_pending(reach: Reach, *, deployment_id: UUID) -> int:
+    """Say that what a deployment took along waits again: it was rolled back. How many changes that is."""
+    return Change.objects.within(reach).filter(deployment_id=deployment_id).update(deployment_id=None)
 
 
 def _covered(reach: Reach, organization_id: UUID, level: Level, target_id: UUID) -> Q:

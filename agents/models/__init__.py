@@ -1,4 +1,5 @@
-"""Rows of this app: who an agent is (`identity`), what it must enforce (`bundles`), who was sent what (`deployments`)."""
+"""Rows of this app: who an agent is (`identity`), what it must enforce (`bundles`), who was sent what
+(`deployments`)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""The views of `/agent/v1/`. Each parses one message, calls one activity, and answers."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+
+from agents import checkin as checkins
+from agents import enrolment, keys
+from agents.api.exchange import Exchange, signed, unsigned
+from agents.identity import Caller
+from agents.protocol.messages import (
+    Ack,
+    CheckinRequest,
+    EnrollAnswer,
+    EnrollRequest,
+    EventsAnswer,
+    NonceAnswer,
+    RawEventBatch,
+)
+from audit import ingest
+from portal.common import clock
+
+_OCTETS = "application/octet-stream"
+_FOREVER = "private, max-age=31536000, immutable"
+
+
+@unsigned("POST")
+def nonce(exchange: Exchange) -> NonceAnswer:
+    now = int(clock.now().timestamp())
+    return NonceAnswer(nonce=enrolment.new_nonce(), expires_at=now + enrolment.NONCE_SECONDS, server_time=now)
+
+
+@unsigned("POST")
+def enroll(exchange: Exchange) -> EnrollAnswer:
+    message: EnrollRequest = exchange.message(EnrollRequest)
+    enrolled = enrolment.enroll(message, address=exchange.address)
+    return EnrollAnswer(
+        computer=enrolled.computer_id,
+        organization=enrolled.organization_id,
+        key_id=enrolled.key_id,
+        status="pending" if enrolled.is_pending else "active",
+        trust=keys.trust_root(),
+        portal_url=settings.PORTAL_URL,
+        stream_url=f"{settings.STREAM_URL}{checkins.STREAM_PATH}",
+        server_time=int(clock.now().timestamp()),
+        checkin_seconds=settings.CHECKIN_SECONDS,
+    )
+
+
+@signed("POST")
+def checkin(caller: Caller, exchange: Exchange) -> Any:
+    return checkins.check_in(caller, exchange.message(CheckinRequest))
+
+
+@signed("GET")
+def manifest(caller: Caller, exchange: Exchange) -> HttpResponse:
+    found = checkins.current_manifest(caller)
+    return _bytes(exchange, found.envelope, found.sha256, "private, no-cache")
+
+
+@signed("GET")
+def blob(caller: Caller, exchange: Exchange, digest: str) -> HttpResponse:
+    found = checkins.blob(caller, digest)
+    return _bytes(exchange, found.data, found.digest, _FOREVER)
+
+
+@signed("POST")
+def ack(caller: Caller, exchange: Exchange) -> HttpResponse:
+    checkins.acknowledge(caller, exchange.message(Ack))
+    return HttpResponse(status=204)
+
+
+@signed("POST")
+def events(caller: Caller, exchange: Exchange) -> EventsAnswer:
+    """Stored before it is answered: what the answer names, the computer may forget."""
+    return ingest.ingest_batch(
+        caller.reach,
+        computer=checkins.computer_of(caller),
+        batch=exchange.message(RawEventBatch),
+        digest=hashlib.sha256(exchange.raw).hexdigest(),
+        content_type=exchange.content_type,
+    )
+
+
+def _bytes(exchange: Exchange, data: bytes, digest: str, caching: str) -> HttpResponse:
+    tag = f'"{digest}"'
+    if exchange.request.headers.get("If-None-Match") == tag:
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(bytes(data), content_type=_OCTETS)
+    response["ETag"] = tag
+    response["Cache-Control"] = caching
+    return response

@@ -1,0 +1,241 @@
+"""Building and offering what deployments ask for. Safe to run any number of times, in any number of workers at once.
+
+A worker claims a few targets (skipping those that others hold), compiles and signs outside of any transaction, and
+stores the result only where its lease still stands. A killed worker's lease runs out and others go on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db.models import F, Q
+
+from agents import bundles, wake
+from agents.bundles import Built, Standing
+from agents.models import Delivery, Deployment, DeploymentTarget, Manifest
+from agents.models.deployments import DeploymentState, TargetState
+from agents.wake import Hint
+from policies.compile import Snapshot
+from portal.common import clock, queue
+from portal.common.uuid7 import uuid7
+from portal.tenants.reach import Reach, system_reach
+from portal.tenants.scoping import reaching
+
+log = structlog.get_logger(__name__)
+
+CLAIM = 25
+LEASE = timedelta(seconds=30)
+BUDGET = timedelta(seconds=15)
+MAX_ATTEMPTS = 5
+WHY = "deployment"
+
+
+def run_deployment(deployment_id: UUID) -> int:
+    """Build and offer what one deployment still waits for; how many computers that were.
+
+    Stops after `BUDGET` and asks to be called again: a task stays short, so that a lost one is found soon.
+    """
+    started, done = clock.now(), 0
+    while clock.now() - started < BUDGET:
+        lease = uuid7()
+        claimed = _claim(deployment_id, lease)
+        if not claimed:
+            return done
+        done += _build_claimed(deployment_id, lease, claimed)
+    queue.publish("agents.run_deployment", deployment_id=str(deployment_id))
+    return done
+
+
+def build_owed_bundles(organization_id: UUID) -> int:
+    """Build for the computers of one organization that are owed a bundle outside of any deployment: newly enrolled,
+    moved to another group, or in another mode than was signed. How many got a new one."""
+    with reaching(system_reach(WHY)) as system:
+        owed = list(
+            Delivery.objects.within(system)
+            .filter(organization_id=organization_id, rebuild_due_at__isnull=False)
+            .order_by("rebuild_due_at")
+            .values_list("computer_id", flat=True)[: CLAIM * 4]
+        )
+        standings = bundles.standings(system, owed)
+        keyless = set(owed) - {s.computer.id for s in standings}
+        Delivery.objects.within(system).filter(computer_id__in=keyless).update(rebuild_due_at=None)
+    if not standings:
+        return 0
+    saved = bundles.snapshot(organization_id)
+    now = clock.now()
+    built = [_build_owed(standing, saved, now) for standing in standings]
+    with reaching(system_reach(WHY)) as system:
+        stored = bundles.store(system, built)
+    tell(stored)
+    return sum(b.is_new for b in stored)
+
+
+def tell(stored: Iterable[Built]) -> bool:
+    """Wake the computers of these manifests."""
+    return wake.publish({b.standing.computer.id: Hint(b.row.version, b.row.mode) for b in stored})
+
+
+def close_deployment(deployment_id: UUID) -> Deployment | None:
+    """Say how a deployment ended, once no target of it is unfinished; or again, when a late answer changed it."""
+    with reaching(system_reach(WHY)) as system:
+        deployment = (
+            Deployment.objects.within(system).select_for_update(of=("self",)).filter(pk=deployment_id).first()
+        )
+        if deployment is None:
+            return None
+        state = _verdict(system, deployment)
+        if state is not None and state != deployment.state:
+            deployment.state = state
+            deployment.finished_at = deployment.finished_at or clock.now()
+            deployment.save(update_fields=["state", "finished_at"])
+    return deployment
+
+
+def _verdict(system: Reach, deployment: Deployment) -> DeploymentState | None:
+    """How it ended; None while a target waits. Succeeded only when every computer runs it."""
+    states = set(
+        DeploymentTarget.objects.within(system)
+        .filter(deployment=deployment)
+        .order_by()
+        .values_list("state", flat=True)
+        .distinct()
+    )
+    if states & {TargetState.PENDING, TargetState.BUILT, TargetState.OFFERED}:
+        return None
+    if states == {TargetState.APPLIED}:
+        return DeploymentState.SUCCEEDED
+    if deployment.cancelled_at is not None:
+        return DeploymentState.CANCELLED
+    if states & {TargetState.REFUSED, TargetState.UNREACHABLE}:
+        return DeploymentState.PARTLY_FAILED if TargetState.APPLIED in states else DeploymentState.FAILED
+    return DeploymentState.SUPERSEDED
+
+
+def _claim(deployment_id: UUID, lease: UUID) -> list[UUID]:
+    """Take up to `CLAIM` waiting targets that nobody holds: the ids of their computers."""
+    with reaching(system_reach(WHY)) as system:
+        now = clock.now()
+        free = DeploymentTarget.objects.within(system).filter(
+            Q(lease_until=None) | Q(lease_until__lte=now),
+            deployment_id=deployment_id,
+            state=TargetState.PENDING,
+            attempt__lt=MAX_ATTEMPTS,
+        )
+        locked = free.order_by("id").select_for_update(skip_locked=True, of=("self",))
+        rows = list(locked.values_list("id", "computer_id")[:CLAIM])
+        DeploymentTarget.objects.within(system).filter(pk__in=[target for target, _ in rows]).update(
+            lease=lease, lease_until=now + LEASE, attempt=F("attempt") + 1
+        )
+    return [computer for _, computer in rows]
+
+
+def _build_claimed(deployment_id: UUID, lease: UUID, computer_ids: Sequence[UUID]) -> int:
+    with reaching(system_reach(WHY)) as system:
+        standings = bundles.standings(system, computer_ids)
+        restore = _restores(system, deployment_id, computer_ids)
+    built: list[Built] = []
+    now = clock.now()
+    for organization_id, some in _by_organization(standings).items():
+        saved = bundles.snapshot(organization_id)
+        for standing in some:
+            built.append(_build_for(standing, saved, restore.get(standing.computer.id), deployment_id, now))
+    stored = _store_claimed(deployment_id, lease, built)
+    _give_up_keyless(deployment_id, lease, set(computer_ids) - {s.computer.id for s in standings})
+    tell(stored)
+    return len(stored)
+
+
+def _build_for(
+    standing: Standing, saved: Snapshot, restore: Manifest | None, deployment_id: UUID, now: datetime
+) -> Built:
+    if restore is not None:
+        content = bundles.with_mode(bundles.content_in(restore), saved, standing.computer)
+        return bundles.build(standing, content, {}, deployment_id=deployment_id, now=now)
+    content, blobs = bundles.content_of(saved, standing.computer)
+    return bundles.build(standing, content, blobs, deployment_id=deployment_id, now=now)
+
+
+def _build_owed(standing: Standing, saved: Snapshot, now: datetime) -> Built:
+    """A change of mode keeps the policies that were deployed; a computer in a new place gets what is saved."""
+    current = standing.current
+    if current is not None and current.group_id == standing.computer.group_id:
+        content = bundles.with_mode(bundles.content_in(current), saved, standing.computer)
+        return bundles.build(standing, content, {}, deployment_id=None, now=now)
+    content, blobs = bundles.content_of(saved, standing.computer)
+    return bundles.build(standing, content, blobs, deployment_id=None, now=now)
+
+
+def _restores(system: Reach, deployment_id: UUID, computer_ids: Sequence[UUID]) -> dict[UUID, Manifest]:
+    targets = DeploymentTarget.objects.within(system).filter(
+        deployment_id=deployment_id, computer_id__in=computer_ids, restore__isnull=False
+    )
+    return {t.computer_id: t.restore for t in targets.select_related("restore") if t.restore is not None}
+
+
+def _by_organization(standings: Iterable[Standing]) -> dict[UUID, list[Standing]]:
+    found: dict[UUID, list[Standing]] = defaultdict(list)
+    for standing in standings:
+        found[standing.computer.organization_id].append(standing)
+    return found
+
+
+def _store_claimed(deployment_id: UUID, lease: UUID, built: Sequence[Built]) -> list[Built]:
+    """Store manifests and the state of their targets in one transaction, only where this lease still stands."""
+    with reaching(system_reach(WHY)) as system:
+        now = clock.now()
+        held = {
+            t.computer_id: t
+            for t in DeploymentTarget.objects.within(system)
+            .filter(deployment_id=deployment_id, lease=lease, state=TargetState.PENDING)
+            .order_by("id")
+            .select_for_update(of=("self",))
+        }
+        stored = bundles.store(system, [b for b in built if b.standing.computer.id in held])
+        running = _running(system, stored)
+        is_live = False
+        for b in stored:
+            target = held.pop(b.standing.computer.id)
+            runs = b.row.sha256 == running.get(target.computer_id)
+            _mark_built(target, b, runs, now)
+            target.save()
+            is_live = is_live or runs
+        for target in held.values():  # its computer got another manifest meanwhile: free for the next round
+            target.lease, target.lease_until = None, None
+            target.save(update_fields=["lease", "lease_until"])
+    if is_live:
+        queue.publish("agents.close_deployment", deployment_id=str(deployment_id))
+    return stored
+
+
+def _mark_built(target: DeploymentTarget, built: Built, runs: bool, now: datetime) -> None:
+    """Unchanged content that the computer has proven to run already is live without being sent again."""
+    target.manifest, target.lease, target.lease_until = built.row, None, None
+    target.built_at = now
+    target.state = TargetState.APPLIED if runs else TargetState.BUILT
+    if runs:
+        target.offered_at = target.finished_at = now
+
+
+def _running(system: Reach, stored: Sequence[Built]) -> dict[UUID, str]:
+    ids = [b.standing.computer.id for b in stored]
+    return dict(
+        Delivery.objects.within(system)
+        .filter(computer_id__in=ids, drift=False)
+        .values_list("computer_id", "running_sha256")
+    )
+
+
+def _give_up_keyless(deployment_id: UUID, lease: UUID, computer_ids: set[UUID]) -> None:
+    """A computer whose key was banned after the press can be sent nothing."""
+    if not computer_ids:
+        return
+    with reaching(system_reach(WHY)) as system:
+        DeploymentTarget.objects.within(system).filter(
+            deployment_id=deployment_id, lease=lease, computer_id__in=computer_ids
+        ).update(
+            state=TargetState.UNREACHABLE, reason="It has no active key any more.", finished_at=clock.now(), lease=None
+        )
