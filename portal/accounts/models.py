@@ -97,6 +97,7 @@ class ApiToken(TenantModel):
     secret_sha256 = models.BinaryField(max_length=32)
     organizations = ArrayField(models.UUIDField(), default=list)
     capabilities = ArrayField(models.CharField(max_length=40))
+    made_with = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="made")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -53,26 +53,31 @@ def create_token(
 ) -> NewToken:
     """Make a token of `user` for these organizations and what lies beneath them.
 
-    Raises Invalid or Refused when it asks for nothing, for more than its creator has, or for too long a life.
+    Raises Invalid or Refused when it asks for nothing, for more than its creator has, or for too long a life. A token
+    made with a token ends no later than that one, and is revoked with it.
     """
     wanted = frozenset(capabilities)
     _check_wish(reach, organizations, wanted, expires_at)
+    made_with = token(reach, reach.actor.id) if reach.actor.kind == "token" else None
+    if made_with is not None and expires_at > made_with.expires_at:
+        raise Refused("A token made with a token ends no later than that one.", pointer="/expires_at")
     home = organizations[0]
     reach.require(Capability.TOKEN_WRITE, home)
     prefix = "pc_" + base64.b32encode(os.urandom(8)).decode().rstrip("=").lower()[:12]
     secret = f"{prefix}_{secrets.token_urlsafe(32)}"
-    token = ApiToken.objects.within(reach).create(
+    made = ApiToken.objects.within(reach).create(
         organization_id=home,
         organizations=list(organizations),
         user=user,
+        made_with=made_with,
         name=name.strip(),
         prefix=prefix,
         secret_sha256=_digest(secret),
         capabilities=sorted(wanted),
         expires_at=expires_at,
     )
-    journal.record(reach, "token.created", token, organization_id=home, after=_told(token))
-    return NewToken(token, secret)
+    journal.record(reach, "token.created", made, organization_id=home, after=_told(made))
+    return NewToken(made, secret)
 
 
 def _check_wish(
@@ -121,11 +126,25 @@ def revoke_token(reach: Reach, *, token_id: UUID | str) -> ApiToken:
     found = token(reach, token_id)
     if str(found.user_id) != reach.actor.id:
         reach.require(Capability.USER_WRITE, found.organization_id)
-    if found.revoked_at is None:
-        found.revoked_at = clock.now()
-        found.save(update_fields=["revoked_at"])
-        journal.record(reach, "token.revoked", found, organization_id=found.organization_id)
+    _revoke(reach, found)
     return found
+
+
+@transaction.atomic
+def revoke_tokens_of(reach: Reach, user: User) -> int:
+    """End every live token of a person; how many."""
+    live = ApiToken.objects.within(reach).filter(user=user, revoked_at=None)
+    return sum(_revoke(reach, each) for each in live)
+
+
+def _revoke(reach: Reach, token: ApiToken) -> int:
+    """End a token and those made with it; how many ended."""
+    if token.revoked_at is not None:
+        return 0
+    token.revoked_at = clock.now()
+    token.save(update_fields=["revoked_at"])
+    journal.record(reach, "token.revoked", token, organization_id=token.organization_id)
+    return 1 + sum(_revoke(reach, each) for each in ApiToken.objects.within(reach).filter(made_with=token))
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,8 @@ def reaching(reach: Reach) -> Iterator[Reach]:
             yield reach
         finally:
             _open.reset(mark)
-        if outer is not None:
-            _tell_database(outer)
+    if outer is not None:  # after the block: one that was marked for rollback takes no statement any more
+        _tell_database(outer)
 
 
 def open_reach() -> Reach | None:
