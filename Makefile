@@ -25,10 +25,10 @@ run: environment ## Start everything on this machine, with the demo MSP (Ctrl-C 
 
 test: environment-dev ## Everything that is checked: linters, types, tests, browser journeys
 	@$(SUPERVISOR) browser
-	@$(WITH_SERVERS) $(MAKE) checks tests
+	@$(WITH_SERVERS) $(MAKE) --keep-going checks tests
 
 lint: environment-dev ## Formatting, rules, types, import floors, missing migrations
-	@$(WITH_SERVERS) $(MAKE) checks
+	@$(WITH_SERVERS) $(MAKE) --keep-going checks
 
 format: environment-dev ## Rewrite the sources in the house's format
 	@$(PY) -m ruff check --quiet --fix . || true
@@ -51,12 +51,19 @@ environment-dev:
 	@test -n "$(PYTHON)" || { echo "Portcullis needs Python 3.11 or newer; set PYTHON=/path/to/it" >&2; exit 1; }
 	@$(PYTHON) portal/supervisor/bootstrap.py dev
 
-# Inside of `make lint` and `make test`, where the servers run.
-checks:
-	$(PY) -m ruff check .
+# Inside of `make lint` and `make test`, where the servers run. All of them run, whichever fails.
+CHECKS := check-rules check-format check-types check-floors check-migrations
+.PHONY: $(CHECKS)
+checks: $(CHECKS)
+check-rules:
+	$(PY) -m ruff check --quiet .
+check-format:
 	$(PY) -m ruff format --check --quiet .
+check-types:
 	$(PY) -m mypy
+check-floors:
 	$(VENV)/bin/lint-imports
+check-migrations:
 	$(PY) manage.py makemigrations --check --dry-run
 
 tests:
