@@ -61,3 +61,8 @@ def _patterns() -> Patterns:
 
 
 urlpatterns = _patterns()
+
+handler400 = "portal.shell.failures.bad_request"
+handler403 = "portal.shell.failures.forbidden"
+handler404 = "portal.shell.failures.not_found"
+handler500 = "portal.shell.failures.server_error"
