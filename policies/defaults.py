@@ -7,9 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from policies import changes
-from policies.changes import Scope
 from policies.engine import ordering
 from policies.models import Action, Level, Policy
+from policies.scopes import scope_of
 from portal.tenants import journal
 from portal.tenants.models import ComputerGroup
 from portal.tenants.reach import Reach
@@ -66,5 +66,4 @@ def _tell(reach: Reach, default: Policy, verb: str, *, before: dict[str, Any] | 
     journal.record(
         reach, verb, default, organization_id=default.organization_id, before=before, after={"name": default.name}
     )
-    scope = Scope(default.organization_id, Level.GROUP, default.target_id)
-    changes.bump(reach, scope, verb=verb, summary=default.name, thing=default)
+    changes.bump(reach, scope_of(default), verb=verb, summary=default.name, thing=default)

@@ -1,0 +1,292 @@
+"""Writing applications and their file rules. Built-in ones are read-only here; `builtin` loads those."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+
+from policies import changes, queries
+from policies.engine.normal_form import normal_hash
+from policies.engine.rules import RULE_FIELDS, RuleError, check_rule
+from policies.engine.rules import FileRule as EngineRule
+from policies.models import Application, FileRule, Kind, Level, Policy
+from policies.scopes import Scope, lock_organization, scope_of
+from portal.common.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused
+from portal.tenants import journal
+from portal.tenants.capabilities import Capability
+from portal.tenants.models import OperatingSystem
+from portal.tenants.reach import Reach
+
+MOST_RULES = 20_000
+_LIMITS = {"name": 120, "publisher": 120, "description": 2000}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDraft:
+    """A file rule as it is asked for: conditions joined by AND, an empty one is not looked at."""
+
+    hash: str = ""
+    path: str = ""
+    process: str = ""
+    created_by: str = ""
+    certificate: str = ""
+    note: str = ""
+
+
+@transaction.atomic
+def create_application(
+    reach: Reach,
+    *,
+    organization_id: UUID,
+    name: str,
+    os: str,
+    description: str = "",
+    publisher: str = "",
+    rules: Sequence[RuleDraft] = (),
+) -> Application:
+    """Create a custom application with its rules. Raises NotFound, Forbidden, Invalid, Conflict for a taken name.
+
+    Faults of rules point at `/rules/<index>/<box>`. Locks the organization.
+    """
+    reach.require(Capability.APPLICATION_WRITE, organization_id)
+    lock_organization(reach, organization_id)
+    application = Application(
+        organization_id=organization_id, kind=Kind.CUSTOM, name=name.strip(), os=os, description=description
+    )
+    application.publisher = publisher.strip()
+    application.created_by = application.changed_by = reach.actor.name
+    _check_application(reach, application)
+    drafts = _checked_rules(rules, os)
+    application.save(force_insert=True)
+    for position, draft in enumerate(drafts, start=1):
+        _save_rule(reach, FileRule(application=application, position=position), application, draft)
+    after = {"name": application.name, "os": os, "rules": [_told(draft) for draft in drafts]}
+    journal.record(reach, "application.created", application, organization_id=organization_id, after=after)
+    changes.touch(reach, organization_id)
+    return application
+
+
+@transaction.atomic
+def update_application(reach: Reach, application_id: UUID, **fields: Any) -> Application:
+    """Change `name`, `description`, `publisher` or `hidden` of a custom application; its system stays.
+
+    Raises NotFound, Forbidden, Invalid, Refused for a built-in one, Conflict for a taken name.
+    """
+    application = _locked(reach, application_id)
+    if fields.get("os", application.os) != application.os:
+        raise Refused("The operating system is fixed once an application is made. Create another.", pointer="/os")
+    fields.pop("os", None)
+    before = {name: getattr(application, name) for name in fields}
+    if before == fields:
+        return application
+    for name, value in fields.items():
+        setattr(application, name, value.strip() if isinstance(value, str) else value)
+    application.changed_by = reach.actor.name
+    _check_application(reach, application)
+    application.save(update_fields=[*fields, "changed_by", "changed_at"])
+    owner = _owner_of(application)
+    journal.record(reach, "application.changed", application, organization_id=owner, before=before, after=fields)
+    _count_change(reach, application, "application.changed", f"{application.name} changed")
+    return application
+
+
+@transaction.atomic
+def delete_application(reach: Reach, application_id: UUID) -> None:
+    """Delete a custom application that no policy names. Raises NotFound, Forbidden, Refused."""
+    application = _locked(reach, application_id)
+    using = list(queries.policies_using(reach, application.id)[:6])
+    if using:
+        names = ", ".join(policy.name for policy in using[:5]) + (" and others" if len(using) > 5 else "")
+        raise Refused(f"{application.name} is used by {names}. Delete or change these first.", code="in_use")
+    owner = _owner_of(application)
+    told = [_told(_draft_of(rule)) for rule in queries.rules_of(reach, application.id)]
+    before = {"name": application.name, "os": application.os, "rules": told}
+    journal.record(reach, "application.deleted", application, organization_id=owner, before=before)
+    changes.touch(reach, owner)
+    application.delete()
+
+
+@transaction.atomic
+def add_file_rule(reach: Reach, application_id: UUID, *, rule: RuleDraft) -> FileRule:
+    """Add a rule at the end of a custom application. Raises NotFound, Forbidden, Invalid with `/<box>`, Refused,
+    Conflict when the application has the same rule. Locks the organization.
+    """
+    application = _locked(reach, application_id)
+    draft = _checked_rule(rule, application.os)
+    _refuse_twin(reach, application, draft)
+    rules = queries.rules_of(reach, application.id)
+    last = rules.aggregate(last=Max("position"))["last"] or 0
+    if last >= MOST_RULES:
+        raise Refused(f"An application takes {MOST_RULES:,} rules at most. Replace hashes by a certificate and a path.")
+    row = FileRule(application=application, position=last + 1)
+    _save_rule(reach, row, application, draft)
+    _tell_rule(reach, application, "application.rule_added", row, before=None, after=_told(draft))
+    return row
+
+
+@transaction.atomic
+def update_file_rule(reach: Reach, application_id: UUID, rule_id: UUID, *, rule: RuleDraft) -> FileRule:
+    """Make a rule of a custom application what `rule` says. Raises like `add_file_rule`."""
+    application = _locked(reach, application_id)
+    row = queries.file_rule(reach, application.id, rule_id)
+    before, draft = _draft_of(row), _checked_rule(rule, application.os)
+    if before == draft:
+        return row
+    _refuse_twin(reach, application, draft, but=row.id)
+    _save_rule(reach, row, application, draft)
+    _tell_rule(reach, application, "application.rule_changed", row, before=_told(before), after=_told(draft))
+    return row
+
+
+@transaction.atomic
+def delete_file_rule(reach: Reach, application_id: UUID, rule_id: UUID) -> None:
+    """Delete a rule of a custom application. Raises NotFound, Forbidden, Refused for a built-in one."""
+    application = _locked(reach, application_id)
+    row = queries.file_rule(reach, application.id, rule_id)
+    _tell_rule(reach, application, "application.rule_deleted", row, before=_told(_draft_of(row)), after=None)
+    row.delete()
+
+
+def _locked(reach: Reach, application_id: UUID) -> Application:
+    """The application, its organization locked. Changing one that a global policy names needs the global
+    capability."""
+    application = queries.application(reach, application_id)
+    if application.organization_id is None:
+        raise Refused(
+            f"{application.name} is built in and follows the catalogue. Make an application of your own beside it.",
+            code="builtin_is_fixed",
+        )
+    reach.require(Capability.APPLICATION_WRITE, application.organization_id)
+    lock_organization(reach, application.organization_id)
+    for policy in queries.policies_using(reach, application.id).filter(level=Level.GLOBAL):
+        if not reach.can(Capability.GLOBAL_WRITE, policy.organization_id):
+            raise Forbidden(Capability.GLOBAL_WRITE, f"{application.name} is used by the global policy {policy.name}.")
+    return queries.application(reach, application_id)
+
+
+def _owner_of(application: Application) -> UUID:
+    if application.organization_id is None:
+        raise NotFound
+    return application.organization_id
+
+
+def _check_application(reach: Reach, application: Application) -> None:
+    errors = [
+        FieldError(f"/{name}", f"This may have {limit} characters at most.")
+        for name, limit in _LIMITS.items()
+        if len(getattr(application, name)) > limit
+    ]
+    if not application.name:
+        errors.append(FieldError("/name", "Give the application a name."))
+    if application.os not in OperatingSystem.values:
+        errors.append(FieldError("/os", f"This must be one of {', '.join(OperatingSystem.values)}."))
+    if errors:
+        raise Invalid(errors)
+    others = Application.objects.within(reach).filter(organization_id=_owner_of(application))
+    if others.filter(name__iexact=application.name).exclude(id=application.id).exists():
+        raise Conflict(f"There is an application called {application.name} here already.")
+
+
+def _checked_rules(rules: Sequence[RuleDraft], os: str) -> list[RuleDraft]:
+    """The drafts in the form they are stored in. Raises Invalid with the faults of all of them."""
+    errors: list[FieldError] = []
+    found: list[RuleDraft] = []
+    for index, rule in enumerate(rules):
+        try:
+            found.append(_checked_rule(rule, os))
+        except Invalid as error:
+            errors += [FieldError(f"/rules/{index}{fault.pointer}", fault.detail) for fault in error.errors]
+    if errors:
+        raise Invalid(errors)
+    return found
+
+
+def _checked_rule(rule: RuleDraft, os: str) -> RuleDraft:
+    """The draft with its hash in normal form and without spaces around. Raises Invalid at the faulty box."""
+    try:
+        check_rule(EngineRule(id="", **{name: getattr(rule, name) for name in RULE_FIELDS}), os)
+    except RuleError as error:
+        raise Invalid([rule_fault(error)]) from error
+    if len(rule.note) > 500:
+        raise Invalid([FieldError("/note", "A note may have 500 characters at most.")])
+    stripped = {name: value.strip() for name, value in asdict(rule).items()}
+    return replace(rule, **{**stripped, "hash": normal_hash(rule.hash)})
+
+
+def rule_fault(error: RuleError) -> FieldError:
+    """A rule's fault as a person reads it: positions count from 1."""
+    place = "" if error.position is None else f"Position {error.position + 1}: "
+    return FieldError(f"/{error.field}" if error.field else "", f"{place}{error.message}")
+
+
+def _refuse_twin(reach: Reach, application: Application, draft: RuleDraft, *, but: UUID | None = None) -> None:
+    same = {name: getattr(draft, name) for name in RULE_FIELDS}
+    twin = queries.rules_of(reach, application.id).filter(**same).first()
+    if twin is not None and twin.id != but:
+        raise Conflict(f"Rule {twin.position} of {application.name} says the same.")
+
+
+def _save_rule(reach: Reach, row: FileRule, application: Application, draft: RuleDraft) -> None:
+    for name, value in asdict(draft).items():
+        setattr(row, name, value)
+    row.organization_id = application.organization_id
+    row.changed_by = reach.actor.name
+    row.save()
+
+
+def _draft_of(rule: FileRule) -> RuleDraft:
+    return RuleDraft(**{name: getattr(rule, name) for name in (*RULE_FIELDS, "note")})
+
+
+def _told(draft: RuleDraft) -> dict[str, str]:
+    return {name: value for name, value in asdict(draft).items() if value}
+
+
+def _tell_rule(
+    reach: Reach,
+    application: Application,
+    verb: str,
+    rule: FileRule,
+    *,
+    before: Mapping[str, str] | None,
+    after: Mapping[str, str] | None,
+) -> None:
+    application.changed_by = reach.actor.name
+    application.save(update_fields=["changed_by", "changed_at"])
+    owner = _owner_of(application)
+    journal.record(
+        reach, verb, application, organization_id=owner, before=before, after=after, rule=rule.position, rule_id=rule.id
+    )
+    _count_change(reach, application, verb, f"Rule {rule.position} of {application.name} {verb.rpartition('_')[2]}")
+
+
+def _count_change(reach: Reach, application: Application, verb: str, summary: str) -> None:
+    """One pending change for each organization with an enabled policy on this application; else the revision only."""
+    count_application_change(reach, application, verb=verb, summary=summary)
+    changes.touch(reach, _owner_of(application))
+
+
+def count_application_change(reach: Reach, application: Application, *, verb: str, summary: str) -> int:
+    """Bump every organization in reach that has an enabled policy on `application`; how many those are."""
+    using: dict[UUID, list[Policy]] = defaultdict(list)
+    for policy in queries.policies_using(reach, application.id).filter(enabled=True):
+        if reach.sees(policy.organization_id):
+            using[policy.organization_id].append(policy)
+    for organization_id, policies in using.items():
+        changes.bump(reach, _common_scope(organization_id, policies), verb=verb, summary=summary, thing=application)
+    return len(using)
+
+
+def _common_scope(organization_id: UUID, policies: Sequence[Policy]) -> Scope:
+    """The one scope of these policies, else the whole organization, else everything beneath when one is global."""
+    scopes = {scope_of(policy) for policy in policies}
+    if len(scopes) == 1:
+        return scopes.pop()
+    widest = Level.GLOBAL if any(scope.level == Level.GLOBAL for scope in scopes) else Level.ORGANIZATION
+    return Scope(organization_id, widest, organization_id)
