@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
+from msgspec import Raw
 
 from agents.protocol.messages import (
     MSGPACK,
@@ -113,7 +114,8 @@ def _read(batch: RawEventBatch | EventBatch, content_type: str) -> tuple[list[tu
     """The batch's good entries with their index, and its bad ones."""
     events: list[tuple[int, Event]] = []
     rejected: list[_Rejected] = []
-    for index, entry in enumerate(batch.events):
+    entries: tuple[Event | Raw, ...] = batch.events
+    for index, entry in enumerate(entries):
         raw = b"" if isinstance(entry, Event) else bytes(entry)
         try:
             event = entry if isinstance(entry, Event) else decode_event(entry, content_type)

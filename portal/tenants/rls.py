@@ -127,7 +127,8 @@ def role_faults() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper, rolbypassrls,"
-            " (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relkind IN ('r', 'p'))"
+            " (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relkind IN ('r', 'p')"
+            " AND relpersistence <> 't')"
             " FROM pg_roles r WHERE rolname = current_user"
         )
         superuser, bypass, owned = cursor.fetchone()
