@@ -33,7 +33,7 @@ class Judgement:
 
 
 class Engine:
-    """Applications and policies of one operating system, indexed. Immutable but for bounded memos; threads may share it.
+    """Applications and policies of one operating system, indexed. Immutable but for bounded memos.
 
     `machine` gives the values of machine variables on the computer that decides, names in lower case.
     """

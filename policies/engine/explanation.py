@@ -82,10 +82,12 @@ class Walk:
             if hit:
                 sentence = f"{sentences.rule_name(hit)} matched but {sentence}"
             return _step("skipped", standing, hit, candidate.skipped, checks, sentence)
-        sentence = "would have matched everything later"
         if hit:
-            sentence = f"{sentences.rule_name(hit)} would have matched later"
-        return _step("later", standing, hit, "", checks, sentence)
+            return _step("later", standing, hit, "", checks, f"{sentences.rule_name(hit)} would have matched later")
+        if standing.policy.is_default:
+            return _step("later", standing, None, "", (), "would have matched everything later")
+        sentence = sentences.skipped(standing.policy, SkipReason.UNREADABLE_RULE)
+        return _step("later", standing, None, SkipReason.UNREADABLE_RULE, (), sentence)
 
     def _won(self, standing: Standing, hit: Hit | None) -> TraceStep:
         if standing.policy.is_default:
