@@ -1,22 +1,91 @@
-"""The demo's computers: real Linux agents where the kernel lets them guard, simulated ones for the others."""
+"""The demo's computers: real Linux agents where the kernel lets us guard, simulated ones for all others.
+
+Each real one guards a small file system of its own below the data directory, never anything of the host.
+"""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from portal.supervisor.children import Children
 from portal.supervisor.demo_file import LiveComputer
-from portal.supervisor.layout import Layout
-from portal.supervisor.plan import manage
+from portal.supervisor.errors import StartRefused
+from portal.supervisor.layout import CHECKOUT, Layout
+from portal.supervisor.plan import manage, python
 from portal.supervisor.programs import Program
-from portal.supervisor.run_settings import RunSettings
+
+FURNITURE = CHECKOUT / "deploy" / "computer"
 
 
-def start_agents(
-    children: Children,
-    layout: Layout,
-    computers: Sequence[LiveComputer],
-    settings: RunSettings,
-    environment: Mapping[str, str],
-) -> None:
-    children.start(Program("simulate", manage("simulate"), environment, essential=False))
+@dataclass(frozen=True, slots=True)
+class Agents:
+    """Starts the agents of one run; `portal_url` is where they find the portal."""
+
+    children: Children
+    layout: Layout
+    portal_url: str
+    environment: Mapping[str, str]
+
+    def start(self, computers: Sequence[LiveComputer]) -> None:
+        """Real agents first. Where none can guard, the terminal says why, and simulated ones stand in for them."""
+        reason = why_no_guard()
+        stand_ins: tuple[str, ...] = ()
+        if computers and reason:
+            self.children.console.say(f"no real agents here ({reason}); simulated computers take their place")
+            stand_ins = ("--stand-ins",)
+        elif computers:
+            for computer in computers:
+                self._start_live(computer)
+        self.children.start(Program("simulate", manage("simulate", *stand_ins), self.environment, essential=False))
+
+    def _start_live(self, computer: LiveComputer) -> None:
+        state = self.layout.agents / computer.name
+        try:
+            self._check_place(computer)
+            furnish(computer.directory)
+            if not (state / "identity.json").exists():
+                self.children.complete(self._enrolment(computer, state))
+        except StartRefused as refusal:
+            self.children.console.say(f"{computer.name} is left out: {refusal}")
+            return
+        self.children.start(self._agent(computer, state))
+        self.children.console.say(f"{computer.name} guards {computer.directory}")
+
+    def _check_place(self, computer: LiveComputer) -> None:
+        if computer.directory.resolve().parent != self.layout.computers:
+            raise StartRefused(f"{computer.directory} is not in {self.layout.computers}; nothing else is guarded")
+
+    def _enrolment(self, computer: LiveComputer, state: Path) -> Program:
+        arguments = ("--portal", self.portal_url, "--key", computer.install_key, "--name", computer.name)
+        command = python("agents.endpoint", "enroll", "--state", str(state), *arguments, "--insecure")
+        return Program(f"enroll-{computer.name}", command, self.environment)
+
+    def _agent(self, computer: LiveComputer, state: Path) -> Program:
+        command = python("agents.endpoint", "run", "--state", str(state), "--guard", str(computer.directory))
+        return Program(f"agent-{computer.name}", command, self.environment, essential=False)
+
+
+def why_no_guard() -> str:
+    """Empty when a real agent can guard here, else the reason for people."""
+    if not sys.platform.startswith("linux"):
+        return "only Linux has fanotify"
+    from agents.endpoint.capability import can_guard  # the agent's modules load on Linux only
+
+    able, reason = can_guard()
+    return "" if able else reason
+
+
+def furnish(directory: Path) -> None:
+    """A fresh small file system at `directory` with the scripts a person tries out. Raises StartRefused."""
+    from agents.endpoint.mounts import MountError, mount_demo, unmount_demo
+
+    try:
+        unmount_demo(directory)  # what a killed run left
+        mount_demo(directory)
+    except MountError as refusal:
+        raise StartRefused(str(refusal)) from None
+    shutil.copytree(FURNITURE, directory, dirs_exist_ok=True)

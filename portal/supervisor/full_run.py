@@ -5,13 +5,16 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 
-from portal.supervisor import computers, plan
+from portal.supervisor import plan
 from portal.supervisor.announcement import announcement
 from portal.supervisor.children import Children
+from portal.supervisor.computers import Agents
 from portal.supervisor.console import Console
 from portal.supervisor.demo_file import DemoFile
 from portal.supervisor.layout import Layout
+from portal.supervisor.mounts import unmount_below
 from portal.supervisor.run_lock import run_lock
 from portal.supervisor.run_settings import RunSettings
 from portal.supervisor.servers import start_servers
@@ -24,7 +27,11 @@ def run(layout: Layout, environment: Mapping[str, str], console: Console) -> int
     """Bring everything up, say so, and watch it. 0 after Ctrl-C; raises StartRefused or ChildGaveUp."""
     settings = RunSettings.from_environment(environment)
     layout.make_directories()
-    with run_lock(layout.lock), Children(layout.logs, console) as children, stop_signals(children.stopping):
+    with ExitStack() as ending:
+        ending.enter_context(run_lock(layout.lock))
+        ending.callback(unmount_below, layout.computers)  # after the agents have ended
+        children = ending.enter_context(Children(layout.logs, console))
+        ending.enter_context(stop_signals(children.stopping))
         settings.check_ports()
         raise_file_limit()
         bring_up(children, layout, settings, environment)
@@ -49,7 +56,7 @@ def bring_up(children: Children, layout: Layout, settings: RunSettings, environm
     children.start(*plan.portal_programs(settings, layout, passed))
     demo.publish(passed["PORTAL_URL"])
     if settings.demo:
-        computers.start_agents(children, layout, demo.live_computers(), settings, passed)
+        Agents(children, layout, settings.url, passed).start(demo.live_computers())
     console.plain(announcement(passed["PORTAL_URL"], demo.people(), time.monotonic() - console.started))
 
 

@@ -61,6 +61,11 @@ class Layout:
         return self.data / "computers"
 
     @property
+    def agents(self) -> Path:
+        """State of the demo's real agents, on a file system that none of them guards."""
+        return self.data / "agents"
+
+    @property
     def environment_script(self) -> Path:
         return self.data / "env.sh"
 
