@@ -1,0 +1,51 @@
+"""Signing keys for the tests of this app, and computers that are enrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.test import Client
+
+from agents import checkin, install_keys, keys
+from portal.tenants.models import ComputerGroup, Organization
+from tests import factories
+from tests.endpoint_double import Endpoint
+
+Enroll = Callable[..., Endpoint]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keys of this test run, never those of a portal that happens to live in DATA_DIR."""
+    folder = tmp_path_factory.mktemp("keys")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEYS_DIR", str(folder))
+        keys.make_missing()
+        for cached in (checkin._key,):
+            cached.cache_clear()
+        yield folder
+
+
+@pytest.fixture
+def finance(able_moose: Organization) -> ComputerGroup:
+    return factories.group(able_moose, "Finance", initial_learning_days=0)
+
+
+@pytest.fixture
+def install_key(finance: ComputerGroup) -> str:
+    return install_keys.create_install_key(factories.SYSTEM, group_id=finance.id).secret
+
+
+@pytest.fixture
+def enroll(client: Client, finance: ComputerGroup) -> Enroll:
+    """`enroll("fin-01")`: a computer of Finance (or of `group=`) that holds its own key."""
+
+    def enroll(name: str = "fin-01", group: ComputerGroup | None = None) -> Endpoint:
+        key = install_keys.create_install_key(factories.SYSTEM, group_id=(group or finance).id)
+        endpoint = Endpoint(client, name=name)
+        assert endpoint.enroll(key.secret).status == 200
+        return endpoint
+
+    return enroll
