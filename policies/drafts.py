@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from policies import ringfence
-from policies.compile.rules import window_values
 from policies.engine.schedule import UnreadableSchedule, check_schedule
 from policies.models import Action, Policy, Status
+from policies.schedules import window_values
 from policies.scopes import Scope, scope_of
 from portal.common import clock
 from portal.common.errors import FieldError, Invalid

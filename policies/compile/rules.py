@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.db.models import Q
 
 from policies.engine import model, rules
 from policies.models import Application, FileRule, Kind, Level, Policy, PolicyApplication
+from policies.schedules import window_values
 from portal.common import clock
 from portal.tenants.models import Organization
 from portal.tenants.reach import system_reach
@@ -116,13 +117,3 @@ def policy_value(policy: Policy, applications: Iterable[UUID], time_zone: str) -
         log=policy.log,
         ringfence=policy.ringfence,
     )
-
-
-def window_values(schedule: Iterable[Mapping[str, Any]]) -> tuple[model.Window, ...]:
-    """Weekly windows as stored (`{"day": 0, "start": "08:00", "end": "24:00"}`) in minutes."""
-    return tuple(model.Window(int(w["day"]), _minutes(w["start"]), _minutes(w["end"])) for w in schedule)
-
-
-def _minutes(text: str) -> int:
-    hours, minutes = text.split(":")
-    return int(hours) * 60 + int(minutes)
