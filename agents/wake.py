@@ -15,13 +15,10 @@ import redis
 import structlog
 
 from agents import stream_token
+from agents.hub import REVISIONS, REVOKED, WAKE
 from portal.common import clock, queue
 
 log = structlog.get_logger(__name__)
-
-REVISIONS = "portcullis:revision"
-WAKE = "portcullis:wake"
-REVOKED = "portcullis:revoked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from agents import checkin, install_keys, keys
+from agents import bundles, checkin, install_keys, keys
 from portal.tenants.models import ComputerGroup, Organization
 from tests import factories
 from tests.endpoint_double import Endpoint
@@ -23,7 +23,7 @@ def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KEYS_DIR", str(folder))
         keys.make_missing()
-        for cached in (checkin._key,):
+        for cached in (bundles._bundle_key, checkin._key):
             cached.cache_clear()
         yield folder
 

@@ -65,9 +65,7 @@ def manifest(**changes: Any) -> Manifest:
         issued_at=NOW - 60,
         expires_at=NOW + 30 * 86_400,
         place=ManifestPlace(organization=ORGANIZATION, group=GROUP, above=("msp",), os="linux"),
-        layers=(
-            Layer(digest=hashlib.sha256(blob).hexdigest(), size=len(blob), kind="policies", name="global"),
-        ),
+        layers=(Layer(digest=hashlib.sha256(blob).hexdigest(), size=len(blob), kind="policies", name="global"),),
     )
     return msgspec.structs.replace(good, **changes)
 

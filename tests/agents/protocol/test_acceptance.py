@@ -39,9 +39,7 @@ def digest(what: Manifest) -> str:
     return hashlib.sha256(payload(what)).hexdigest()
 
 
-def refusal(
-    data: bytes, state: AgentState = STATE, checkpoint: Checkpoint | None = None, now: int = NOW
-) -> str:
+def refusal(data: bytes, state: AgentState = STATE, checkpoint: Checkpoint | None = None, now: int = NOW) -> str:
     """The code with which these bytes are refused."""
     with pytest.raises(Rejection) as caught:
         accept(data, state, TRUST, checkpoint or checkpoint_of(manifest()), now)
@@ -104,9 +102,7 @@ def test_wrong_target_key_fingerprint() -> None:
 
 def test_manifest_size_mismatch_with_checkpoint() -> None:
     good = manifest()
-    assert (
-        refusal(sealed(good), checkpoint=checkpoint_of(good, size=len(payload(good)) + 1)) == "size_mismatch"
-    )
+    assert refusal(sealed(good), checkpoint=checkpoint_of(good, size=len(payload(good)) + 1)) == "size_mismatch"
 
 
 def test_manifest_hash_mismatch_with_checkpoint() -> None:
@@ -139,9 +135,7 @@ def test_bad_signature() -> None:
     data = envelope.seal(MANIFEST_TYPE, payload(manifest()), (BUNDLE,))
     opened = msgspec.msgpack.decode(data, type=envelope.Envelope)
     bent = bytes([opened.signatures[0].sig[0] ^ 1]) + opened.signatures[0].sig[1:]
-    forged = envelope.Envelope(
-        MANIFEST_TYPE, opened.payload, (envelope.Signature(opened.signatures[0].key_id, bent),)
-    )
+    forged = envelope.Envelope(MANIFEST_TYPE, opened.payload, (envelope.Signature(opened.signatures[0].key_id, bent),))
     assert refusal(msgspec.msgpack.encode(forged)) == "bad_signature"
 
 

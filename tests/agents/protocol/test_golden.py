@@ -35,9 +35,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def signed_request() -> bytes:
     body = messages.encode(BATCH)
-    headers = signing.sign_request(
-        AGENT, method="POST", target="/agent/v1/events", body=body, created=NOW, sequence=41
-    )
+    headers = signing.sign_request(AGENT, method="POST", target="/agent/v1/events", body=body, created=NOW, sequence=41)
     record = {
         "method": "POST",
         "target": "/agent/v1/events",

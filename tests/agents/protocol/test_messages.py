@@ -94,9 +94,7 @@ def test_an_event_over_its_size_is_refused_alone() -> None:
 
 
 def test_more_events_than_allowed_are_refused_whole() -> None:
-    body = encode(
-        EventBatch(boot_id="b", batch=1, first_sequence=3, events=(EVENT,) * (messages.MAX_EVENTS + 1))
-    )
+    body = encode(EventBatch(boot_id="b", batch=1, first_sequence=3, events=(EVENT,) * (messages.MAX_EVENTS + 1)))
     with pytest.raises(ProtocolError):
         decode(RawEventBatch, body)
 
@@ -117,9 +115,7 @@ def test_unknown_content_type() -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from([MSGPACK, JSON]))
-def test_whatever_the_bytes_the_answer_is_a_message_or_a_protocol_error(
-    body: bytes, content_type: str
-) -> None:
+def test_whatever_the_bytes_the_answer_is_a_message_or_a_protocol_error(body: bytes, content_type: str) -> None:
     for kind in (EventBatch, RawEventBatch, CheckinRequest):
         with contextlib.suppress(ProtocolError):
             assert isinstance(decode(kind, body, content_type), kind)

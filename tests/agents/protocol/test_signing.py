@@ -76,9 +76,7 @@ def test_a_wrong_signature_learns_nothing_about_the_clock() -> None:
     assert refusal(headers(Portcullis_Sequence="42"), now=NOW + 10_000) == "bad_signature"
 
 
-@pytest.mark.parametrize(
-    "name", [signing.KEY, signing.CREATED, signing.SEQUENCE, signing.DIGEST, signing.SIGNATURE]
-)
+@pytest.mark.parametrize("name", [signing.KEY, signing.CREATED, signing.SEQUENCE, signing.DIGEST, signing.SIGNATURE])
 def test_a_missing_header(name: str) -> None:
     found = headers()
     del found[name]
