@@ -30,7 +30,9 @@ def name(path: Path) -> str:
 
 def tags(path: Path) -> Iterator[tuple[int, str]]:
     """(line, opening tag) with template syntax taken out: blocks become spaces, values become `V`."""
-    text = re.sub(r"{% comment %}.*?{% endcomment %}", lambda m: "\n" * m.group().count("\n"), path.read_text(), flags=re.S)
+    text = re.sub(
+        r"{% comment %}.*?{% endcomment %}", lambda m: "\n" * m.group().count("\n"), path.read_text(), flags=re.S
+    )
     text = re.sub(r"{%.*?%}", lambda m: " " + "\n" * m.group().count("\n"), text, flags=re.S)
     text = re.sub(r"{{.*?}}", "V", text, flags=re.S)
     text = re.sub(r"{#.*?#}", "", text)

@@ -1,5 +1,5 @@
-"""Pages of what went wrong outside of any view: unknown addresses, missing tokens, faults. They never raise, and the page of
-a fault asks neither the database nor the session."""
+"""Pages of what went wrong outside of any view: unknown addresses, missing tokens, faults. They never raise,
+and the page of a fault asks neither the database nor the session."""
 
 from __future__ import annotations
 

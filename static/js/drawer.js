@@ -41,8 +41,12 @@ portcullis.drawer = (() => {
     $("#drawer-title", drawer)?.focus({ preventScroll: true });
   }
 
+  /* A page that came with its drawer open closes to the list that its close link names. */
+  const home = () => $("[data-drawer-close][href]:not([href='?'])", drawer)?.href || "";
+
   function close() {
     if (!isOpen()) return;
+    listUrl ||= home();
     drawer.replaceChildren();
     drawer.removeAttribute("role");
     settle();
@@ -97,5 +101,6 @@ portcullis.drawer = (() => {
   });
   document.body.addEventListener("drawer-closed", close);
   covers.addEventListener("change", settle);
+  if (isOpen()) opened();
   return { isOpen, close, walk };
 })();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -11,6 +12,7 @@ from django import forms
 from portal.common import clock
 from portal.common.paging import Page
 
+HERE = Path(__file__).parent
 HOSTILE = "invoice\u202efdp.exe"
 
 
@@ -59,7 +61,11 @@ def context() -> dict[str, Any]:
             ("fence", "Permit, ringfenced", "fence", "grid-4x4"),
             ("deny", "Deny", "deny", "x"),
         ],
-        "tabs": [("rules", "Rules", "?tab=rules", 5), ("used", "Used by", "?tab=used", 2), ("history", "History", "?tab=h", None)],
+        "tabs": [
+            ("rules", "Rules", "?tab=rules", 5),
+            ("used", "Used by", "?tab=used", 2),
+            ("history", "History", "?tab=h", None),
+        ],
         "columns": [("signer", "Signer"), ("parent", "Parent")],
         "verbs": [("verb", "move", "Move", ""), ("verb", "disable", "Disable", "deny")],
         "numbers": [3, 0, 4, 9, 12, 7, 3, 2, 2, 8],
