@@ -201,9 +201,7 @@ def judge(
     return _answer(None, None, "no_policy", place, facts, candidates)
 
 
-def _reading(
-    policy: Policy, matched: Mapping[str, tuple[str | None, bool]]
-) -> tuple[tuple[str, str] | None, bool]:
+def _reading(policy: Policy, matched: Mapping[str, tuple[str | None, bool]]) -> tuple[tuple[str, str] | None, bool]:
     known = [name for name in policy.applications if name in matched]
     hit = next(((name, matched[name][0]) for name in known if matched[name][0]), None)
     return hit, any(matched[name][1] for name in known)

@@ -142,7 +142,8 @@ def policies(draw: st.DrawFn, number: int, applications: int) -> Policy:
         status=draw(st.sampled_from(("inherit", "inherit", "secured", "monitor_only"))),
         order=draw(st.sampled_from((101, 102, 100_000, 100_001, 100_001, 100_101, 100_201, 999_999))),
         applications=tuple(
-            f"app-{index}" for index in draw(st.lists(st.integers(0, applications), min_size=1, max_size=3, unique=True))
+            f"app-{index}"
+            for index in draw(st.lists(st.integers(0, applications), min_size=1, max_size=3, unique=True))
         ),
         enabled=rare != 0,
         starts_at=draw(st.sampled_from(TIMES)) if rare == 1 else None,
