@@ -24,8 +24,9 @@ MAX_NOTE = 500
 
 
 @transaction.atomic
-def start_deployment(reach: Reach, *, level: str, target_id: UUID, note: str = "") -> Deployment:
-    """Send what is saved to every enrolled computer of a scope. Raises NotFound, Forbidden, Refused (no computer).
+def start_deployment(reach: Reach, *, level: str, target_id: UUID | str, note: str = "") -> Deployment:
+    """Send what is saved to every enrolled computer of a scope. Raises NotFound, Forbidden,
+    Invalid, Refused (no computer).
 
     The pending changes that lie wholly in the scope are taken along; unfinished targets of the same computers in
     older deployments are superseded. Global scope needs the capability for it.

@@ -11,7 +11,8 @@ from agents.models import ComputerKey
 from agents.models.deployments import Level
 from agents.models.identity import KeyState
 from policies import changes
-from portal.common.errors import NotFound, Refused
+from policies.scopes import find_scope
+from portal.tenants import queries
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach, system_reach
@@ -29,38 +30,21 @@ class DeploymentScope:
     group: ComputerGroup | None = None
 
 
-def resolve(reach: Reach, *, level: str, target_id: UUID) -> DeploymentScope:
-    """The scope, when the reach may deploy there. Raises NotFound, Forbidden, Refused (no such level)."""
-    if level not in Level.values:
-        raise Refused("A scope is global, organization, group or computer.", pointer="/scope/level")
-    at = Level(level)
-    scope = _found(reach, at, target_id)
-    if scope is None or not reach.sees(scope.organization.id):
-        raise NotFound
-    reach.require(Capability.DEPLOYMENT_WRITE, scope.organization.id)
-    if at == Level.GLOBAL:
-        reach.require(Capability.GLOBAL_DEPLOY, scope.organization.id)
-    return scope
-
-
-def _found(reach: Reach, level: Level, target_id: UUID) -> DeploymentScope | None:
-    if level in (Level.GLOBAL, Level.ORGANIZATION):
-        organization = Organization.objects.within(reach).filter(pk=target_id).first()
-        if organization is not None:
-            name = "All organizations" if level == Level.GLOBAL else organization.name
-            return DeploymentScope(level, target_id, name, organization)
-        if level == Level.ORGANIZATION:
-            return None
-    if level == Level.COMPUTER:
-        computer = Computer.objects.within(reach).select_related("organization").filter(pk=target_id).first()
-        return computer and DeploymentScope(level, target_id, computer.name, computer.organization)
-    group = (
-        ComputerGroup.objects.within(reach)
-        .select_related("organization")
-        .filter(pk=target_id, is_global=level == Level.GLOBAL)
-        .first()
+def resolve(reach: Reach, *, level: str, target_id: UUID | str) -> DeploymentScope:
+    """The scope, when the reach may deploy there. Raises NotFound, Forbidden, Invalid or Refused."""
+    found = find_scope(reach, level, target_id)
+    organization = found.organization
+    reach.require(Capability.DEPLOYMENT_WRITE, organization.id)
+    if found.scope.level == Level.GLOBAL:
+        reach.require(Capability.GLOBAL_DEPLOY, organization.id)
+    is_whole = found.scope.level == Level.GLOBAL and not found.scope.at_group
+    return DeploymentScope(
+        level=Level(found.scope.level),
+        target_id=found.scope.target,
+        name="All organizations" if is_whole else found.name,
+        organization=organization,
+        group=queries.group(reach, found.scope.target) if found.scope.at_group else None,
     )
-    return group and DeploymentScope(level, target_id, group.name, group.organization, group)
 
 
 def computers_in(scope: DeploymentScope) -> QuerySet[Computer]:

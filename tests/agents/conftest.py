@@ -9,6 +9,11 @@ import pytest
 from django.test import Client
 
 from agents import bundles, checkin, install_keys, keys
+from policies import authoring, catalogue
+from policies.catalogue import RuleDraft
+from policies.drafts import PolicyDraft
+from policies.models import Action, Application, Level, Policy
+from policies.scopes import Scope
 from portal.tenants.models import ComputerGroup, Organization
 from tests import factories
 from tests.endpoint_double import Endpoint
@@ -49,3 +54,26 @@ def enroll(client: Client, finance: ComputerGroup) -> Enroll:
         return endpoint
 
     return enroll
+
+
+@pytest.fixture
+def acme(able_moose: Organization) -> Application:
+    """A custom application of Able Moose with one rule."""
+    return catalogue.create_application(
+        factories.SYSTEM,
+        organization_id=able_moose.id,
+        name="Acme Tools",
+        os="windows",
+        rules=[RuleDraft(path=r"c:\acme\*")],
+    )
+
+
+def permit(application: Application, group: ComputerGroup, name: str = "first") -> Policy:
+    """Save a permit for the group: a pending change that alters its bundles."""
+    draft = PolicyDraft(
+        name=f"grp-{group.slug}-{name}",
+        scope=Scope(group.organization_id, Level.GROUP, group.id),
+        applications=(application.id,),
+        action=Action.PERMIT,
+    )
+    return authoring.create_policy(factories.SYSTEM, draft=draft)
