@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from policies import authoring, compile, modes, settings
-from policies.compile import Snapshot
+from policies import authoring, modes, settings
+from policies.compile import Snapshot, snapshot
 from policies.engine import bundle
 from policies.models import Action, Level
 from policies.modes import ModeDraft
@@ -53,11 +53,11 @@ def test_a_computer_gets_the_policies_of_its_four_scopes_and_no_others(
     disabled = a_policy(owner_reach, at_group(finance), acme, name="grp-disabled")
     authoring.set_enabled(owner_reach, disabled.id, enabled=False)
 
-    snapshot = compile.snapshot(owner_reach, able_moose.id)
-    assert policy_names(snapshot, fin_01) == [
+    found = snapshot(owner_reach, able_moose.id)
+    assert policy_names(found, fin_01) == [
         "glb-msp", "glb-windows", "org-moose", "grp-finance", "Default - (Finance)", "cmp-fin-01",
     ]  # fmt: skip
-    applications = [layer.name for layer in snapshot.layers_of(fin_01) if layer.kind == "application"]
+    applications = [layer.name for layer in found.layers_of(fin_01) if layer.kind == "application"]
     assert applications == ["Acme", "Miners"]
 
 
@@ -67,9 +67,9 @@ def test_computers_of_one_group_share_their_layers_and_equal_content_has_equal_b
     a_policy(reach, at_group(finance), acme)  # type: ignore[arg-type]
     with reaching(factories.SYSTEM):
         fin_02 = factories.computer(finance, "fin-02")
-    first = compile.snapshot(reach, able_moose.id)
+    first = snapshot(reach, able_moose.id)
     assert first.layers_of(fin_01) is first.layers_of(fin_02)
-    again = compile.snapshot(reach, able_moose.id)
+    again = snapshot(reach, able_moose.id)
     assert again.layers_of(fin_01) == first.layers_of(fin_01)
     assert all(bundle.digest(layer.blob) == layer.digest for layer in first.layers_of(fin_01))
 
@@ -82,7 +82,7 @@ def test_a_global_group_holds_by_system_and_by_the_name_of_the_own_group(
         fins = factories.group(northwind, "All Fin", is_global=True, name_prefix="FIN")
         factories.group(northwind, "All Servers", is_global=True, name_prefix="Serv")
         factories.group(northwind, "All Macs", is_global=True, os="macos")
-    place = compile.snapshot(owner_reach, able_moose.id).place_of(fin_01)
+    place = snapshot(owner_reach, able_moose.id).place_of(fin_01)
     assert set(place.above) == {str(northwind.id), str(all_windows.id), str(fins.id)}
     assert (place.organization, place.group) == (str(able_moose.id), str(finance.id))
 
@@ -98,20 +98,20 @@ def test_a_snapshot_takes_as_many_statements_for_many_computers_as_for_one(
     with CaptureQueriesContext(
         connection,
     ) as seen:
-        snapshot = compile.snapshot(reach, able_moose.id)
+        found = snapshot(reach, able_moose.id)
     assert len(seen) <= 25  # ten reads, the rest opens and closes reaches
     with CaptureQueriesContext(connection) as seen:
         for computer in computers:
-            snapshot.layers_of(computer)
-            snapshot.place_of(computer)
-            snapshot.mode_of(computer)
-            snapshot.settings_of(computer)
+            found.layers_of(computer)
+            found.place_of(computer)
+            found.mode_of(computer)
+            found.settings_of(computer)
     assert len(seen) == 0
 
 
 def test_a_snapshot_of_another_customer_is_not_found(reach: Reach, brisk_otter: Organization) -> None:
     with pytest.raises(NotFound):
-        compile.snapshot(reach, brisk_otter.id)
+        snapshot(reach, brisk_otter.id)
 
 
 def test_a_mode_lasts_until_its_end_then_the_groups_mode_holds(
@@ -121,14 +121,14 @@ def test_a_mode_lasts_until_its_end_then_the_groups_mode_holds(
     ends_at = now + timedelta(hours=2)
     modes.set_mode(reach, "computer", fin_01.id, draft=ModeDraft(Mode.LEARNING, ends_at, reason="Scanner"))
     modes.set_mode(reach, "group", finance.id, draft=ModeDraft(Mode.MONITOR_ONLY))
-    snapshot = compile.snapshot(reach, able_moose.id)
+    found = snapshot(reach, able_moose.id)
     fin_01.refresh_from_db()
-    own = snapshot.mode_of(fin_01, now)
+    own = found.mode_of(fin_01, now)
     assert (own.mode, own.ends_at, own.after, own.from_group) == ("learning", ends_at, "monitor_only", False)
     assert own.window and own.started_at is not None
-    later = snapshot.mode_of(fin_01, ends_at)
+    later = found.mode_of(fin_01, ends_at)
     assert (later.mode, later.from_group) == ("monitor_only", True)
-    assert snapshot.place_of(fin_01, ends_at).mode == "monitor_only"
+    assert found.place_of(fin_01, ends_at).mode == "monitor_only"
 
 
 def test_ending_a_mode_goes_back_to_secured_and_is_told(
@@ -140,7 +140,7 @@ def test_ending_a_mode_goes_back_to_secured_and_is_told(
     modes.end_mode(reach, "computer", fin_01.id)
     assert modes.mode_state(reach, "computer", fin_01.id).mode == Mode.SECURED
     fin_01.refresh_from_db()
-    assert compile.snapshot(reach, able_moose.id).mode_of(fin_01).mode == "secured"
+    assert snapshot(reach, able_moose.id).mode_of(fin_01).mode == "secured"
 
 
 @pytest.mark.parametrize(
@@ -159,11 +159,11 @@ def test_the_setting_of_the_lowest_order_wins_then_the_nearest_scope(
     reach: Reach, able_moose: Organization, finance: ComputerGroup, fin_01: Computer
 ) -> None:
     name = "prioritize_builtin_applications"
-    assert compile.snapshot(reach, able_moose.id).settings_of(fin_01).prioritize_builtin is True
+    assert snapshot(reach, able_moose.id).settings_of(fin_01).prioritize_builtin is True
     whole = settings.create_setting(reach, scope=at_organization(able_moose), name=name, value=False)
     group = settings.create_setting(reach, scope=at_group(finance), name=name, value=True)
-    assert compile.snapshot(reach, able_moose.id).settings_of(fin_01).prioritize_from == whole
+    assert snapshot(reach, able_moose.id).settings_of(fin_01).prioritize_from == whole
     settings.move_setting(reach, group.id, place=settings.Placement("top"))
-    found = compile.snapshot(reach, able_moose.id).settings_of(fin_01)
+    found = snapshot(reach, able_moose.id).settings_of(fin_01)
     assert (found.prioritize_builtin, found.prioritize_from) == (True, group)
-    assert compile.snapshot(reach, able_moose.id).place_of(fin_01).prioritize_builtin is True
+    assert snapshot(reach, able_moose.id).place_of(fin_01).prioritize_builtin is True
