@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 from django.db import connection, transaction
@@ -176,7 +176,7 @@ def _learn_files(fresh: dict[File, int], day: date) -> None:
     )
 
 
-def _learn(sql: str, parameters: list[object]) -> None:
+def _learn(sql: str, parameters: list[Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         collided = [row[0] for row in cursor.fetchall()]

@@ -39,8 +39,8 @@ WITH due AS MATERIALIZED (
 ), daily AS (
     INSERT INTO audit_daily (day, organization_number, group_number, file_id, process_id, created_by_id, decision_id,
                              action_type, outcome, n, first_at, last_at)
-    SELECT day, organization_number, group_number, file_id, process_id, created_by_id, decision_id, action_type, outcome,
-           n, first_at, last_at FROM cell
+    SELECT day, organization_number, group_number, file_id, process_id, created_by_id, decision_id, action_type,
+           outcome, n, first_at, last_at FROM cell
 ), daily_file AS (
     INSERT INTO audit_daily_file (day, organization_number, file_id, outcome, n, first_at, last_at)
     SELECT day, organization_number, file_id, outcome, sum(n), min(first_at), max(last_at) FROM cell

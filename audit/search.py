@@ -1,0 +1,189 @@
+"""Searching the Unified Audit: a page of events, one event, and the numbers beside a search.
+
+Newest first by arrival (`received_at`). Every query names the organizations it may read; the store's functions keep to
+them, and row-level security keeps to the reach whatever this module says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from audit import event_rows
+from audit.event_rows import EventKey, EventRow
+from audit.search_scope import Scope, organization_numbers, scope_of
+from audit.search_terms import EventTerms
+from audit.words import Outcome
+from portal.common.errors import FieldError, Invalid, NotFound
+from portal.common.paging import Page, pack_cursor, unpack_cursor
+from portal.tenants.models import Computer, ComputerGroup, Organization
+from portal.tenants.reach import Reach
+
+MOST_COUNTED = 10_000
+_MOST_IN_HISTOGRAM = 200_000
+_MOST_IN_FACETS = 20_000
+_FACET_VALUES = 8
+_SLOTS = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many events match; `is_capped` says there are more than were counted."""
+
+    number: int
+    is_capped: bool
+
+    def __str__(self) -> str:
+        return f"{self.number:,}+" if self.is_capped else f"{self.number:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One bar of the histogram: events that arrived from `start` for `width`, by outcome."""
+
+    start: datetime
+    width: timedelta
+    counts: dict[Outcome, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """One value of a facet: what to put in the query, what to show, how often it occurs."""
+
+    value: str
+    label: str
+    number: int
+
+
+def events(
+    reach: Reach,
+    terms: EventTerms,
+    *,
+    organization: Organization | None = None,
+    after: str = "",
+    size: int = 50,
+) -> Page[EventRow]:
+    """One page of the events that match, newest first. `organization` None: all in reach. At most 500 a page."""
+    scope = scope_of(reach, terms, organization)
+    cursor = _cursor(after)
+    keys = matching_keys(scope, cursor, min(size, 500) + 1)
+    more = len(keys) > min(size, 500)
+    rows = event_rows.load(reach, keys[: min(size, 500)])
+    last = rows[-1].key if rows else None
+    return Page(rows, next=pack_cursor([str(last)]) if more and last else "")
+
+
+def event(reach: Reach, event_id: str, *, organization: Organization | None = None) -> EventRow:
+    """One event by the id it has on screen. Raises NotFound, also when it is out of reach."""
+    key = EventKey.parse(event_id)
+    if key is None:
+        raise NotFound
+    numbers = organization_numbers(reach, organization, children=False)
+    keys = [EventKey(key.received_at, key.number, number) for number in numbers]
+    rows = event_rows.load(reach, keys)
+    if not rows:
+        raise NotFound
+    return rows[0]
+
+
+def count(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> Count:
+    """How many match, counted to 10,000."""
+    scope = scope_of(reach, terms, organization)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_count(%s::int[], %s, %s, %s::jsonb, %s)", [*scope.parameters, MOST_COUNTED + 1])
+        number = int(cursor.fetchone()[0])
+    return Count(min(number, MOST_COUNTED), number > MOST_COUNTED)
+
+
+def histogram(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> list[Slot]:
+    """At most 73 equal slots over the search's period, oldest first, empty ones included."""
+    scope = scope_of(reach, terms, organization)
+    width = max(60, int((scope.high - scope.low).total_seconds() / _SLOTS))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT slot, outcome, n FROM audit_histogram(%s::int[], %s, %s, %s::jsonb, %s, %s)",
+            [*scope.parameters, width, _MOST_IN_HISTOGRAM],
+        )
+        found = cursor.fetchall()
+    slots = int((scope.high - scope.low).total_seconds() // width) + 1
+    counts: list[dict[Outcome, int]] = [{} for _ in range(slots)]
+    for slot, outcome, number in found:
+        counts[min(max(slot, 0), slots - 1)][Outcome(outcome)] = number
+    step = timedelta(seconds=width)
+    return [Slot(scope.low + index * step, step, each) for index, each in enumerate(counts)]
+
+
+def facets(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> dict[str, list[FacetValue]]:
+    """The commonest values among the newest 20,000 matches, by facet: decision, type, organization, group, computer,
+    certificate. The decisions are counted as if no decision were asked for, so that others can be added."""
+    scope = scope_of(reach, terms, organization)
+    found = _facet_rows(scope)
+    undecided = {k: v for k, v in scope.filters.items() if k not in ("outcomes", "not_outcomes")}
+    if undecided != scope.filters:
+        found["outcome"] = _facet_rows(Scope(scope.organizations, scope.low, scope.high, undecided)).get("outcome", [])
+    named = {
+        "organization": _names(reach, Organization, found.get("organization", []), "slug"),
+        "group": _names(reach, ComputerGroup, found.get("group", []), "name"),
+        "computer": _names(reach, Computer, found.get("computer", []), "name"),
+    }
+    decisions = [
+        FacetValue(Outcome(int(v)).word, Outcome(int(v)).label, n) for v, n in found.get("outcome", []) if int(v)
+    ]
+    signers = [FacetValue(value, value or "unsigned", n) for value, n in found.get("certificate", [])]
+    return {"decision": decisions, **named, "certificate": signers}
+
+
+def matching_keys(
+    scope: Scope, cursor: tuple[datetime, int] | None, size: int, *, shape: str = "auto"
+) -> list[EventKey]:
+    """The keys of the newest matches below the cursor, newest first. `shape="walk"` leaves the rollups out."""
+    if not scope.organizations or scope.low >= scope.high:
+        return []
+    at, number = cursor or (None, None)
+    with connection.cursor() as db:
+        db.execute(
+            "SELECT received_at, id, organization_number"
+            " FROM audit_search(%s::int[], %s, %s, %s, %s, %s::jsonb, %s, %s)",
+            [scope.organizations, scope.low, scope.high, at, number, json.dumps(scope.filters), size, shape],
+        )
+        return [EventKey(*row) for row in db.fetchall()]
+
+
+def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT facet, value, n FROM audit_facets(%s::int[], %s, %s, %s::jsonb, %s, %s)",
+            [*scope.parameters, _MOST_IN_FACETS, _FACET_VALUES],
+        )
+        found: dict[str, list[tuple[str, int]]] = {}
+        for facet, value, number in cursor.fetchall():
+            found.setdefault(facet, []).append((value, number))
+    return found
+
+
+def _names(reach: Reach, model: Any, counted: Sequence[tuple[str, int]], by: str) -> list[FacetValue]:
+    numbers = [int(value) for value, _ in counted]
+    things = {thing.number: thing for thing in model.objects.within(reach).filter(number__in=numbers)}
+    return [
+        FacetValue(getattr(things[int(value)], by), things[int(value)].name, n)
+        for value, n in counted
+        if int(value) in things
+    ]
+
+
+def _cursor(after: str) -> tuple[datetime, int] | None:
+    if not after:
+        return None
+    values, _ = unpack_cursor(after)
+    key = EventKey.parse(str(values[0])) if len(values) == 1 else None
+    if key is None:
+        raise Invalid([FieldError("/after", "This page link belongs to another list.")])
+    return key.received_at, key.number
+
+
+def _packed(key: EventKey) -> str:
+    return str(key)
