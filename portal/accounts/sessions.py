@@ -40,12 +40,16 @@ def sessions_of(user: User, *, current_key: str | None = None) -> list[SignedIn]
     ]
 
 
-def end_session(user: User, session_id: int) -> None:
-    """End one of the person's sessions. Raises NotFound."""
+def end_session(user: User, session_id: int, *, current_key: str | None = None) -> bool:
+    """End one of the person's sessions. Raises NotFound. True, and nothing done, when it is the current one: that is
+    ended by signing out."""
     found = UserSession.objects.filter(user=user, pk=session_id).first()
     if found is None:
         raise NotFound
+    if found.session_key == current_key:
+        return True
     found.end()
+    return False
 
 
 def end_sessions(user: User, *, but_key: str | None = None) -> int:

@@ -1,4 +1,7 @@
-"""Django's Valkey cache, made forgiving: without Valkey nothing is cached, and nothing fails."""
+"""Django's Valkey cache, made forgiving: while Valkey is away each process keeps what it can in its own memory.
+
+Sign-in limits and used one-time codes live in this cache. Without Valkey they hold per process: weaker, never open.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +9,46 @@ from typing import Any
 
 import redis
 import structlog
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 
 log = structlog.get_logger(__name__)
 
 
 class ForgivingRedisCache(RedisCache):
-    """Reads miss and writes are dropped while Valkey is away. A log line says so each time."""
+    """Valkey's answer, or that of this process's memory while Valkey is away. A log line says so each time."""
 
-    def _try(self, verb: str, otherwise: Any, *args: Any, **kwargs: Any) -> Any:
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._nearby = LocMemCache("portcullis-nearby", {})
+
+    def _try(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         try:
             return getattr(super(), verb)(*args, **kwargs)
         except (redis.RedisError, OSError) as error:
             log.warning("cache.unavailable", verb=verb, error=str(error))
-            return otherwise
+            return getattr(self._nearby, verb)(*args, **kwargs)
 
     def add(self, *args: Any, **kwargs: Any) -> bool:
-        return bool(self._try("add", True, *args, **kwargs))
+        return bool(self._try("add", *args, **kwargs))
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
-        return self._try("get", default, key, default, version)
+        return self._try("get", key, default, version)
 
     def set(self, *args: Any, **kwargs: Any) -> None:
-        self._try("set", None, *args, **kwargs)
+        self._try("set", *args, **kwargs)
 
     def touch(self, *args: Any, **kwargs: Any) -> bool:
-        return bool(self._try("touch", False, *args, **kwargs))
+        return bool(self._try("touch", *args, **kwargs))
 
     def delete(self, *args: Any, **kwargs: Any) -> bool:
-        return bool(self._try("delete", False, *args, **kwargs))
+        return bool(self._try("delete", *args, **kwargs))
 
     def get_many(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return dict(self._try("get_many", {}, *args, **kwargs))
+        return dict(self._try("get_many", *args, **kwargs))
 
     def set_many(self, *args: Any, **kwargs: Any) -> list[str]:
-        return list(self._try("set_many", [], *args, **kwargs))
+        return list(self._try("set_many", *args, **kwargs))
 
     def incr(self, key: Any, delta: int = 1, version: int | None = None) -> int:
-        return int(self._try("incr", delta, key, delta, version))
+        return int(self._try("incr", key, delta, version))

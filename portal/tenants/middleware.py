@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import cast
 
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
@@ -51,5 +53,12 @@ class ReachMiddleware:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address. A proxy's forwarded header is believed only as `REMOTE_ADDR` was set by the server."""
+    """The peer's address. Behind our one proxy (BEHIND_PROXY) it is what that proxy appended to X-Forwarded-For;
+    what stands before it was written by the caller and is not believed."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        try:
+            return str(ip_address(forwarded))
+        except ValueError:
+            pass
     return str(request.META.get("REMOTE_ADDR", ""))

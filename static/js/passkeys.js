@@ -70,6 +70,8 @@
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-passkey-button]");
     if (!button || !able()) return;
+    const typed = button.form.elements.namedItem("password");
+    if (typed && typed.value) return; // Enter in the password field presses the first button: let the form go
     event.preventDefault();
     run(button.closest("[data-passkey]"), button);
   });

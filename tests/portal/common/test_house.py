@@ -61,14 +61,16 @@ def test_a_wake_up_is_sent_only_after_the_commit(monkeypatch: pytest.MonkeyPatch
     assert sent == ["agents.sweep"]
 
 
-def test_without_valkey_nothing_is_cached_and_nothing_fails() -> None:
+def test_without_valkey_the_cache_of_this_process_answers() -> None:
     backend = {"default": {"BACKEND": "portal.common.cache.ForgivingRedisCache", "LOCATION": NOWHERE}}
     with override_settings(CACHES=backend):
         cache = caches.create_connection("default")
-        cache.set("a", 1)
         assert cache.get("a", "nothing") == "nothing"
-        assert cache.get_many(["a"]) == {}
-        assert cache.incr("a") == 1
+        assert cache.add("a", 1)
+        assert not cache.add("a", 2)
+        assert cache.incr("a") == 2
+        assert cache.get_many(["a", "b"]) == {"a": 2}
+        assert cache.delete("a")
 
 
 def test_a_slot_takes_one_implementation() -> None:

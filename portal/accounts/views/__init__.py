@@ -1,0 +1,1 @@
+"""Screens of this app: the entrance, one's own account, people, tokens."""
