@@ -18,9 +18,8 @@ SPRITE = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (ROOT / "static/icons.svg"
 FETCHES_WITHOUT_A_LINK = {
     ("base.html", "pending-bar"): "a <noscript> link to the page of pending changes stands in it",
     ("components/frame/topbar.html", "switcher-list"): "a link to all organizations stands in it",
-    ("shell/dashboard.html", "organizations"): "refreshes what the page has shown already",
-    ("shell/dashboard.html", "denies"): "a chart; the numbers are in the audit, which the card links to",
-    ("shell/dashboard.html", "journal"): "its heading links to the journal",
+    ("shell/organizations.html", "organizations"): "refreshes what the page has shown already",
+    ("shell/waiting.html", "waiting"): "refreshes what the page has shown already",
 }
 
 

@@ -9,6 +9,7 @@ from portal.common.errors import NotFound
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.shell import dashboard as numbers
 from portal.shell import palette as finding
+from portal.shell import recent
 from portal.shell import vitals as wellbeing
 from portal.shell.frame import Frame
 from portal.shell.switching import same_screen
@@ -33,8 +34,11 @@ def dashboard(request: PortalRequest) -> HttpResponse:
         "cards": numbers.cards(request.reach, organization),
         "rows": [] if organization else numbers.organization_rows(request.reach),
         "columns": [] if organization else numbers.columns(request.reach),
+        "waiting": recent.waiting(request.reach, organization),
+        "doings": recent.doings(request.reach, organization),
+        "groups": queries.groups(request.reach, organization.id) if organization else (),
     }
-    return respond(request, "shell/dashboard.html", context, fragments={"organizations"})
+    return respond(request, "shell/dashboard.html", context, fragments={"organizations", "waiting"})
 
 
 @needs(Capability.ORGANIZATION_READ, everywhere=True)

@@ -36,9 +36,7 @@ def hostile(text: object) -> SafeString:
 
 def visible(text: object) -> str:
     """The same as plain text, for titles and labels where no markup can stand."""
-    return "".join(
-        piece if not is_hidden else _code_points(piece) for is_hidden, piece in _pieces(_plain(text))
-    )
+    return "".join(piece if not is_hidden else _code_points(piece) for is_hidden, piece in _pieces(_plain(text)))
 
 
 def middle_cut(text: object, length: int = 48) -> str:
@@ -91,11 +89,7 @@ def _drawn(text: str) -> SafeString:
         "",
         "{}",
         (
-            (
-                format_html('<span class="hidden-char">{}</span>', _code_points(piece))
-                if is_hidden
-                else escape(piece),
-            )
+            (format_html('<span class="hidden-char">{}</span>', _code_points(piece)) if is_hidden else escape(piece),)
             for is_hidden, piece in _pieces(text)
         ),
     )

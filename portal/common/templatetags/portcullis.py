@@ -71,9 +71,7 @@ def mode(context: Any, name: str, ends_at: datetime | None = None) -> SafeString
 def scope(level: str, name: str = "") -> SafeString:
     """The level of a policy, with the name of its target where there is one."""
     found = meanings.SCOPES[str(level)]
-    return format_html(
-        '<span class="scope">{}{}</span>', icon(found.icon), hostile_text.hostile(name or found.word)
-    )
+    return format_html('<span class="scope">{}{}</span>', icon(found.icon), hostile_text.hostile(name or found.word))
 
 
 @register.simple_tag
@@ -113,18 +111,14 @@ def person(who: Any) -> SafeString:
     """Initials of a person in a grey circle, the name as its label."""
     name = str(who)
     words = name.replace("@", " ").split() or ["?"]
-    initials = (
-        getattr(who, "initials", "") or (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
-    )
+    initials = getattr(who, "initials", "") or (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
     return format_html(
         '<span class="org-mark person" role="img" aria-label="{}" title="{}">{}</span>', name, name, initials
     )
 
 
 @register.simple_tag
-def levers(
-    programs: str = "off", files: str = "off", registry: str = "off", internet: str = "off"
-) -> SafeString:
+def levers(programs: str = "off", files: str = "off", registry: str = "off", internet: str = "off") -> SafeString:
     """The four levers of a ringfence, each `off`, `log` or `enforce`."""
     states = {"Programs": programs, "Files": files, "Registry": registry, "Internet": internet}
     spoken = ", ".join(f"{name} {meanings.LEVERS[state][1]}" for name, state in states.items())
@@ -212,11 +206,7 @@ def when(context: Any, moment: datetime | None, form: str = "smart") -> SafeStri
 
 
 def _said(moment: datetime, form: str, zone: Any) -> str:
-    return (
-        moments.smart(moment, zone)
-        if form == "smart"
-        else moment.astimezone(zone).strftime(moments.FORMS[form])
-    )
+    return moments.smart(moment, zone) if form == "smart" else moment.astimezone(zone).strftime(moments.FORMS[form])
 
 
 @register.simple_tag(takes_context=True)
@@ -228,18 +218,14 @@ def now_in_zone(context: Any) -> str:
 @register.simple_tag(takes_context=True)
 def ago(context: Any, moment: datetime | None) -> SafeString:
     """How long ago (or in how long); the browser keeps it fresh. The exact time is its title."""
-    return moments.element(
-        moment, moments.ago(moment) if moment else "", moments.zone_of(context), is_relative=True
-    )
+    return moments.element(moment, moments.ago(moment) if moment else "", moments.zone_of(context), is_relative=True)
 
 
 @register.simple_tag
 def spark(values: Sequence[int], last: int = 0) -> SafeString:
     """A small bar chart of up to 24 numbers; the `last` ones are drawn in the colour of a deny."""
     top = max([*values, 1])
-    bars = (
-        _bar(index, value * 18 / top, index >= len(values) - last) for index, value in enumerate(values[:24])
-    )
+    bars = (_bar(index, value * 18 / top, index >= len(values) - last) for index, value in enumerate(values[:24]))
     return format_html('<svg class="spark" viewBox="0 0 96 20" aria-hidden="true">{}</svg>', _joined(bars))
 
 
@@ -258,7 +244,7 @@ def _joined(parts: Iterable[SafeString]) -> SafeString:
 # --- addresses ---------------------------------------------------------------------------------------------------
 
 
-def address(name: str, organization: Any = None, **kwargs: Any) -> str:
+def address(name: str, organization: Any = None, /, **kwargs: Any) -> str:
     """The path of a screen: under `organization` (an Organization or its slug), or its twin under `/all/`."""
     if organization is None:
         space, _, view = name.partition(":")
@@ -267,19 +253,19 @@ def address(name: str, organization: Any = None, **kwargs: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def here(context: Any, name: str, **kwargs: Any) -> str:
+def here(context: Any, name: str, /, **kwargs: Any) -> str:
     """The address of another screen in the same context: this organization, or all of them."""
     return address(name, getattr(context.get("request"), "organization", None), **kwargs)
 
 
 @register.simple_tag
-def there(organization: Any, name: str, **kwargs: Any) -> str:
+def there(organization: Any, name: str, /, **kwargs: Any) -> str:
     """The address of a screen of the given organization."""
     return address(name, organization, **kwargs)
 
 
 @register.simple_tag(takes_context=True)
-def here_if_any(context: Any, name: str, **kwargs: Any) -> str:
+def here_if_any(context: Any, name: str, /, **kwargs: Any) -> str:
     """Like `here`, but empty when there is no such screen in this context."""
     try:
         return here(context, name, **kwargs)
@@ -288,7 +274,16 @@ def here_if_any(context: Any, name: str, **kwargs: Any) -> str:
 
 
 @register.simple_tag
-def url_if_any(name: str, **kwargs: Any) -> str:
+def there_if_any(organization: Any, name: str, /, **kwargs: Any) -> str:
+    """Like `there`, but empty when there is no such screen."""
+    try:
+        return address(name, organization, **kwargs)
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag
+def url_if_any(name: str, /, **kwargs: Any) -> str:
     """`{% url %}` that is empty when there is no such address."""
     try:
         return reverse(name, kwargs=kwargs)
