@@ -20,13 +20,13 @@ from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
 
 
-class LikeAnyCase(Lookup):  # type: ignore[type-arg]
+class LikeAnyCase(Lookup):
     """`name ILIKE pattern`: the one place where a person's pattern meets the names of things."""
 
     lookup_name = "like_any_case"
     output_field = BooleanField()
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
         left, left_parameters = self.process_lhs(compiler, connection)
         right, right_parameters = self.process_rhs(compiler, connection)
         return f"{left} ILIKE {right}", [*left_parameters, *right_parameters]
@@ -56,7 +56,7 @@ def scope_of(reach: Reach, terms: EventTerms, organization: Organization | None)
     filters = _filters(terms)
     for name in terms.names:
         if name.on == "organization":
-            wanted = set(_numbers_named(reach, Organization, name, terms.include_children))
+            wanted = set(_numbers_named(reach, Organization, name, children=terms.include_children))
             numbers = [n for n in numbers if (n in wanted) != name.negative]
         else:
             model = ComputerGroup if name.on == "group" else Computer
@@ -110,11 +110,11 @@ def _numbers_named(
         condition |= Q(LikeAnyCase(F("name"), Value(pattern)))
     if model is not Computer:
         condition |= Q(slug__in=term.names)
-    found = list(model.objects.within(reach).filter(condition))
+    found: list[Any] = list(model.objects.within(reach).filter(condition))
     if model is Organization and children:
         beneath = {key for one in found for key in _beneath(reach, one.id)}
         found = list(Organization.objects.within(reach).filter(id__in=beneath))
-    numbers = {thing.number for thing in found}
+    numbers = {int(thing.number) for thing in found}
     for thing in found:
         if isinstance(thing, ComputerGroup) and thing.is_global:
             numbers |= set(_held_by(reach, thing))

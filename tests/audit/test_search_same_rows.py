@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -13,9 +14,11 @@ from audit import fold, search
 from audit.query_line import parse
 from audit.search_scope import Scope, scope_of
 from audit.search_terms import EventTerms, terms_of
+from portal.common import clock
 from portal.tenants.models import Organization
 from tests import factories
 from tests.audit import fleet
+from tests.audit.sending import PERMIT, event, send
 from tests.conftest import _as_owner
 
 SEED = 20261121
@@ -118,6 +121,22 @@ def test_every_shape_gives_the_rows_of_the_plain_question(
             filled += bool(everything)
     assert compared == len(LINES) * 2 * 4 * 2 * 2
     assert filled > len(LINES) * 1.5
+
+
+def test_a_rare_denial_is_found_behind_many_newer_cells(able_moose: Organization) -> None:
+    """The cells that are newest by their last event need not hold the newest *denials*: the search goes on."""
+    computer = factories.computer(factories.group(able_moose, "Finance"), "FIN-01")
+    noon = (clock.now() - timedelta(days=1)).replace(hour=12)
+    for index in range(100):
+        one = {"path": rf"C:\needle\{index}.exe"}
+        denied_at = noon - timedelta(hours=6 if index < 64 else 4, minutes=-index)
+        send(computer, event(1, **one), batch=index * 2, received_at=denied_at)
+        send(
+            computer, event(2, decision=PERMIT, **one), batch=index * 2 + 1, received_at=noon - timedelta(minutes=index)
+        )
+    fold.fold(factories.SYSTEM)
+    found = search.events(factories.SYSTEM, EventTerms.parse("path:needle any:deny"), size=10).rows
+    assert [row.file_name for row in found] == [f"{index}.exe" for index in range(99, 89, -1)]
 
 
 def test_pages_by_cursor_are_the_whole_list(organizations: list[Organization]) -> None:
