@@ -5,6 +5,7 @@ Each real one guards a small file system of its own below the data directory, ne
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -32,22 +33,19 @@ class Agents:
 
     def start(self, computers: Sequence[LiveComputer]) -> None:
         """Real agents first. Where none can guard, the terminal says why, and simulated ones stand in for them."""
-        reason = why_no_guard()
-        stand_ins: tuple[str, ...] = ()
-        if computers and reason:
+        reason = why_no_guard() if computers else ""
+        if reason:
             self.children.console.say(f"no real agents here ({reason}); simulated computers take their place")
-            stand_ins = ("--stand-ins",)
-        elif computers:
-            for computer in computers:
-                self._start_live(computer)
-        self.children.start(Program("simulate", manage("simulate", *stand_ins), self.environment, essential=False))
+        for computer in () if reason else computers:
+            self.start_live(computer)
+        self.children.start(simulation(self.environment, stand_ins=bool(reason)))
 
-    def _start_live(self, computer: LiveComputer) -> None:
+    def start_live(self, computer: LiveComputer) -> None:
         state = self.layout.agents / computer.name
         try:
             self._check_place(computer)
             furnish(computer.directory)
-            if not (state / "identity.json").exists():
+            if not point_at(state, self.portal_url):
                 self.children.complete(self._enrolment(computer, state))
         except StartRefused as refusal:
             self.children.console.say(f"{computer.name} is left out: {refusal}")
@@ -60,13 +58,35 @@ class Agents:
             raise StartRefused(f"{computer.directory} is not in {self.layout.computers}; nothing else is guarded")
 
     def _enrolment(self, computer: LiveComputer, state: Path) -> Program:
-        arguments = ("--portal", self.portal_url, "--key", computer.install_key, "--name", computer.name)
-        command = python("agents.endpoint", "enroll", "--state", str(state), *arguments, "--insecure")
-        return Program(f"enroll-{computer.name}", command, self.environment)
+        # All of them run on this one machine: each says what it is called and pretends hardware of its own.
+        who = ("--name", computer.name, "--machine-id", f"{self.layout.key}-{computer.name}")
+        command = python("agents.endpoint", "enroll", "--state", str(state), "--portal", self.portal_url, *who)
+        with_key = {**self.environment, "PORTCULLIS_INSTALL_KEY": computer.install_key}
+        return Program(f"enroll-{computer.name}", command, with_key)
 
     def _agent(self, computer: LiveComputer, state: Path) -> Program:
         command = python("agents.endpoint", "run", "--state", str(state), "--guard", str(computer.directory))
         return Program(f"agent-{computer.name}", command, self.environment, essential=False)
+
+
+def simulation(environment: Mapping[str, str], *, stand_ins: bool) -> Program:
+    """All pretend computers in one process; with `stand_ins` those too that real agents would have been."""
+    arguments = ("--stand-ins",) if stand_ins else ()
+    return Program("simulate", manage("simulate", *arguments), environment, essential=False)
+
+
+def point_at(state: Path, portal_url: str) -> bool:
+    """Tell an enrolled agent where the portal is in this run (PORT may have changed); False before enrolment."""
+    identity = state / "identity.json"
+    if not identity.exists():
+        return False
+    known = json.loads(identity.read_text())
+    if known["portal_url"] != portal_url:
+        draft = identity.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps({**known, "portal_url": portal_url}))
+        draft.replace(identity)
+    return True
 
 
 def why_no_guard() -> str:
