@@ -1,0 +1,168 @@
+"""From a stored bundle to an engine that decides: verified again, bounded, and tried out before it is used."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from agents.endpoint.interpreters import hash_file
+from agents.endpoint.kernel import process
+from agents.endpoint.store import Store, StoredBundle
+from agents.protocol import envelope
+from agents.protocol.acceptance import Rejection, check_layer
+from agents.protocol.manifest import MANIFEST_TYPE, MAX_MANIFEST_BYTES, Manifest
+from agents.protocol.messages import Mode, SelfTest
+from policies.engine import bundle as layers
+from policies.engine.decision import ReasonCode
+from policies.engine.engine import Engine
+from policies.engine.facts import FileFacts
+from policies.engine.model import Application, Place, Policy
+from policies.engine.normal_form import normal_facts
+
+_CRITICAL_FILES = (
+    "/sbin/init",
+    "/bin/sh",
+    "/bin/bash",
+    "/bin/login",
+    "/bin/systemctl",
+    "/usr/sbin/sshd",
+    "/usr/lib/systemd/systemd-journald",
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+)
+
+
+class UnusableBundle(Exception):
+    """A bundle that cannot decide. `code` travels in the acknowledgement."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A bundle ready to decide: its manifest, its engine, the computer's place in every mode."""
+
+    stored: StoredBundle
+    manifest: Manifest
+    engine: Engine
+    places: dict[Mode, Place]
+    unlogged: frozenset[str]
+
+    @property
+    def version(self) -> int:
+        """The manifest's version."""
+        return self.manifest.version
+
+
+def load(store: Store, stored: StoredBundle) -> Loaded:
+    """Build the engine of a stored bundle. Its signature and every blob are checked again. Raises
+    UnusableBundle.
+    """
+    manifest = _manifest(stored)
+    policies: list[Policy] = []
+    applications: list[Application] = []
+    for layer in manifest.layers:
+        blob = store.blob(layer.digest)
+        if blob is None:
+            raise UnusableBundle("layer_missing", layer.digest)
+        try:
+            check_layer(layer, blob)
+            if layer.kind == "policies":
+                policies += layers.open_layer(blob).policies
+            else:
+                applications.append(layers.open_application(blob))
+        except Rejection as error:
+            raise UnusableBundle(error.code, error.detail) from error
+        except layers.BundleError as error:
+            raise UnusableBundle("layer_unreadable", f"{layer.name}: {error}") from error
+    engine = Engine(applications, policies, manifest.place.os)
+    unlogged = frozenset(policy.id for policy in policies if not policy.log)
+    return Loaded(stored, manifest, engine, _places(manifest), unlogged)
+
+
+def load_last_good(store: Store) -> Loaded | None:
+    """The bundle in force, or the one before it when that one is damaged. None before the first.
+
+    Raises UnusableBundle when bundles have been accepted here and none can be read any more.
+    """
+    problem: UnusableBundle | None = None
+    for stored in (store.bundle(), store.previous_bundle()):
+        if stored is None:
+            continue
+        try:
+            return load(store, stored)
+        except UnusableBundle as error:
+            problem = problem or error
+    state = store.state()
+    if problem is None and state is not None and state.version:
+        problem = UnusableBundle("bundle_missing", f"version {state.version} was accepted here")
+    if problem:
+        raise problem
+    return None
+
+
+def try_out(loaded: Loaded, guarded_devices: frozenset[int], at_ms: int) -> SelfTest:
+    """Decide on the agent's own files and on what the system cannot do without, as if in secured mode.
+
+    A file fails when the bundle would stop it: by an explicit deny wherever it lies, by Default Deny only
+    when it lies on a guarded file system, because elsewhere nobody is asked.
+    """
+    failed = []
+    files = _corpus()
+    launcher = process.executable(1)
+    for path in files:
+        facts = FileFacts(path=path, sha256=_hash(path), process=launcher, user="root", os="linux")
+        decision = loaded.engine.decide(normal_facts(facts), loaded.places["secured"], at_ms)
+        is_guarded = Path(path).stat().st_dev in guarded_devices
+        is_explicit = decision.reason_code not in (ReasonCode.DEFAULT_DENY, ReasonCode.NO_POLICY)
+        if decision.effect == "denied" and (is_explicit or is_guarded):
+            failed.append(path)
+    return SelfTest(checked=len(files), failed=tuple(failed))
+
+
+def _manifest(stored: StoredBundle) -> Manifest:
+    limit = MAX_MANIFEST_BYTES + envelope.OVERHEAD_BYTES
+    try:
+        keys = envelope.key_table(stored.trust.bundle_keys)
+        payload = envelope.open_envelope(stored.envelope, payload_type=MANIFEST_TYPE, keys=keys, max_bytes=limit)
+        return msgspec.msgpack.decode(payload, type=Manifest)
+    except envelope.EnvelopeError as error:
+        raise UnusableBundle(error.code, error.detail) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UnusableBundle("malformed", str(error)) from error
+
+
+def _places(manifest: Manifest) -> dict[Mode, Place]:
+    place = Place(
+        computer=manifest.computer,
+        group=manifest.place.group,
+        organization=manifest.organization,
+        above=manifest.place.above,
+        prioritize_builtin=manifest.settings.prioritize_builtin,
+        os=manifest.place.os,
+    )
+    modes: tuple[Mode, ...] = get_args(Mode)
+    return {mode: replace(place, mode=mode) for mode in modes}
+
+
+def _corpus() -> list[str]:
+    """Real paths of the agent's interpreter and package, and of the files without which nobody can log in."""
+    package = Path(__file__).parent / "__main__.py"
+    wanted = [sys.executable, str(package), *_CRITICAL_FILES]
+    found = {os.path.realpath(path) for path in wanted if path}
+    return sorted(path for path in found if Path(path).is_file())
+
+
+def _hash(path: str) -> str:
+    try:
+        return hash_file(path)
+    except OSError:
+        return ""

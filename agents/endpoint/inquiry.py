@@ -1,0 +1,59 @@
+"""Questions of people: what is this file, and what would be decided about it now."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from agents.endpoint import bundles
+from agents.endpoint.clock import Sources, TrustedClock
+from agents.endpoint.files import creator_from_xattr
+from agents.endpoint.interpreters import hash_file
+from agents.endpoint.kernel import process
+from agents.endpoint.modes import ModeKeeper
+from agents.endpoint.store import Store
+from policies.engine.facts import FileFacts
+
+
+def facts_of(path: str, *, process: str = "", user: str = "") -> FileFacts:
+    """The facts of a file as it is now. Raises OSError when it cannot be read."""
+    real = os.path.realpath(path)
+    head, created_by = _look(real)
+    return FileFacts(
+        path=os.fsencode(real).decode("utf-8", "backslashreplace"),
+        sha256=hash_file(real),
+        process=process,
+        created_by=created_by,
+        user=user,
+        os="linux",
+        action_type="script" if head == b"#!" else "execute",
+    )
+
+
+def explain(store: Store, path: str, *, process: str = "", user: str = "root") -> list[str]:
+    """What the agent would decide about a file, in lines. Raises UnusableBundle, OSError."""
+    facts = facts_of(path, process=process, user=user)
+    lines = [f"path        {facts.path}", f"sha256      {facts.sha256}"]
+    lines += [f"created by  {facts.created_by or '(unknown)'}", f"process     {facts.process or '(not given)'}"]
+    loaded = bundles.load_last_good(store)
+    if loaded is None:
+        return [*lines, "permitted: no bundle has arrived yet, so nothing is enforced"]
+    clock = TrustedClock(Sources.real(), store.clock())
+    mode = ModeKeeper(clock, store.mode()).current()
+    decision = loaded.engine.explain(facts, loaded.places[mode], clock.now_ms())
+    lines += [f"mode        {mode}", f"effect      {decision.effect}{' (simulated deny)' * decision.simulated}"]
+    lines.append(decision.because)
+    return lines + [f"  {step.outcome}: {step.sentence}" for step in decision.trace]
+
+
+def parent_program() -> str:
+    """The program that started this one: the best guess at who would launch a file a person asks about."""
+    return process.executable(os.getppid())
+
+
+def _look(real: str) -> tuple[bytes, str]:
+    fd = os.open(Path(real), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(fd, 2, 0), creator_from_xattr(fd) or ""
+    finally:
+        os.close(fd)

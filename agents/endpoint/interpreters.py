@@ -1,0 +1,191 @@
+"""Interpreters: which running programs turn a file they merely open into code, and which of their opens are
+that.
+
+A program is an interpreter by the name of its file, or because it is byte for byte one of the interpreters of
+this computer under another name. Of what an interpreter opens, a script is: the file its command line names
+as the script, a file with one of its kinds of ending, for shells also a file that starts with `#!`, and for
+the dynamic loader any program or library. Everything else is data.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat as statmode
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.endpoint.files import look_at
+from agents.endpoint.kernel import process
+
+_DIRECTORIES = ("/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/lib64", "/usr/lib64", "/lib")
+_MAX_INTERPRETER_BYTES = 64 << 20
+_MAX_MEMO = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of interpreter: names of its program, endings of its scripts, options that carry code
+    themselves.
+    """
+
+    name: str
+    programs: re.Pattern[str]
+    endings: tuple[str, ...]
+    code_options: frozenset[str]
+
+
+def _family(name: str, programs: str, endings: str, code_options: str) -> Family:
+    return Family(name, re.compile(programs), tuple(endings.split()), frozenset(code_options))
+
+
+SHELL, LOADER = "shell", "loader"
+FAMILIES = (
+    _family(SHELL, r"(ba|da|z|k|mk|a|fi|c|tc)?sh|busybox|rbash|ksh93", ".sh .bash .zsh .ksh .dash .fish", "c"),
+    _family("python", r"(python|pypy)[\d.]*", ".py .pyc .pyw .pyz .pth", "cm"),
+    _family("perl", r"perl[\d.]*", ".pl .pm", "eE"),
+    _family("ruby", r"[jm]?ruby[\d.]*", ".rb", "e"),
+    _family("node", r"node(js)?|deno|bun", ".js .mjs .cjs .ts", "ep"),
+    _family("php", r"php[\d.]*(-cgi|-fpm)?", ".php .phar .inc", "r"),
+    _family("lua", r"lua(jit)?[\d.-]*", ".lua .luac", "e"),
+    _family("tcl", r"(tclsh|wish|expect)[\d.]*", ".tcl .exp", "c"),
+    _family("awk", r"[gmn]?awk|original-awk", ".awk", ""),
+    _family("java", r"java", ".jar .class .war", ""),
+    _family("powershell", r"pwsh", ".ps1 .psm1 .psd1", "c"),
+    _family(LOADER, r"ld-linux[\w.-]*|ld-musl[\w.-]*|ld(64)?\.so[\d.]*|ld-[\d.]+\.so", "", ""),
+)
+
+
+def family_by_name(path: str) -> Family | None:
+    """The family whose programs are called so."""
+    name = path.removesuffix(" (deleted)").rpartition("/")[2]
+    return next((family for family in FAMILIES if family.programs.fullmatch(name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The interpreters of this computer by content, so that a renamed copy is known. Made before anything is
+    guarded.
+    """
+
+    by_hash: dict[str, Family]
+    sizes: frozenset[int]
+
+    @staticmethod
+    def make() -> Survey:
+        """Hash every interpreter in the usual directories: some tens of megabytes."""
+        by_hash: dict[str, Family] = {}
+        sizes = set()
+        for path in {real for real in map(_real, _candidates()) if real}:
+            family = family_by_name(path)
+            size = Path(path).stat().st_size
+            if family is None or size > _MAX_INTERPRETER_BYTES:
+                continue
+            by_hash[hash_file(path)] = family
+            sizes.add(size)
+        return Survey(by_hash, frozenset(sizes))
+
+
+class Interpreters:
+    """Tells the family of a running program. Memoised by the program's inode and stamps."""
+
+    def __init__(
+        self, survey: Survey, is_guarded: Callable[[int], bool], known_hash: Callable[[os.stat_result], str]
+    ) -> None:
+        self._survey = survey
+        self._is_guarded = is_guarded
+        self._known_hash = known_hash
+        self._memo: dict[tuple[int, int, int, int], Family | None] = {}
+
+    def family_of(self, tid: int) -> Family | None:
+        """The family of the program a thread runs; None for every other program."""
+        stat = process.executable_stat(tid)
+        if stat is None:
+            return None
+        key = (stat.st_dev, stat.st_ino, stat.st_ctime_ns, stat.st_size)
+        try:
+            return self._memo[key]
+        except KeyError:
+            pass
+        if len(self._memo) >= _MAX_MEMO:
+            self._memo.clear()
+        family = family_by_name(process.executable(tid)) or self._by_content(tid, stat)
+        self._memo[key] = family
+        return family
+
+    def is_loader(self, sha256: str) -> bool:
+        """Whether this content is this computer's dynamic loader: harmless by itself, what it opens is
+        judged.
+        """
+        family = self._survey.by_hash.get(sha256)
+        return family is not None and family.name == LOADER
+
+    def _by_content(self, tid: int, stat: os.stat_result) -> Family | None:
+        if stat.st_size not in self._survey.sizes:
+            return None
+        if self._is_guarded(stat.st_dev):
+            # Opening it would ask ourselves and wait for ever; it was hashed when it was started.
+            return self._survey.by_hash.get(self._known_hash(stat))
+        try:
+            return self._survey.by_hash.get(hash_file(f"/proc/{tid}/exe"))
+        except OSError:
+            return None
+
+
+def reads_as_script(family: Family, tid: int, path: str, stat: os.stat_result, fd: int) -> bool:
+    """Whether this file, opened for reading by such an interpreter, is code to it."""
+    if family.name == LOADER:
+        return os.pread(fd, 4, 0) == b"\x7fELF"
+    if path.endswith(family.endings):
+        return True
+    if family.name == SHELL and os.pread(fd, 2, 0) == b"#!":
+        return True
+    return _is_operand(family, tid, stat)
+
+
+def _is_operand(family: Family, tid: int, stat: os.stat_result) -> bool:
+    """Whether the file is the first existing file among the interpreter's arguments."""
+    for argument in process.arguments(tid)[1:17]:
+        if argument.startswith("-") and argument != "-":
+            if not argument.startswith("--") and family.code_options & set(argument[1:]):
+                return False
+            continue
+        found = _stat_as(tid, argument)
+        if found is not None and not statmode.S_ISDIR(found.st_mode):
+            return (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino)
+    return False
+
+
+def _stat_as(tid: int, argument: str) -> os.stat_result | None:
+    """The file an argument means to that process."""
+    base = f"/proc/{tid}/root" if argument.startswith("/") else f"/proc/{tid}/cwd/"
+    try:
+        return os.stat(base + argument)  # noqa: PTH116
+    except (OSError, ValueError):
+        return None
+
+
+def hash_file(path: str) -> str:
+    """SHA-256 of a file by name."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return look_at(fd, os.fstat(fd).st_size)[0]
+    finally:
+        os.close(fd)
+
+
+def _candidates() -> list[Path]:
+    found = []
+    for directory in map(Path, _DIRECTORIES):
+        if directory.is_dir():
+            found += [path for path in directory.iterdir() if family_by_name(path.name)]
+    return found
+
+
+def _real(path: Path) -> str:
+    try:
+        real = path.resolve(strict=True)
+        return str(real) if real.is_file() else ""
+    except (OSError, RuntimeError):
+        return ""

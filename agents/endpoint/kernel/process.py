@@ -1,0 +1,186 @@
+"""What /proc tells about the thread that is blocked in the kernel. Unreadable is empty, never guessed.
+
+The thread waits for our answer, so its /proc entry cannot change under us; its memory can, from other
+threads: what is read from memory is for the audit, not for decisions.
+"""
+
+# The hot path: a Path costs more than the system call.
+# ruff: noqa: PTH110, PTH115, PTH116
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from dataclasses import dataclass
+
+MAX_COMMAND_LINE = 8_192
+_MAX_ARGUMENTS = 256
+_WORD = struct.Struct("=Q")
+_WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
+
+# System call numbers: name -> number, per machine, as /proc/TID/syscall shows them.
+_CALLS = {
+    "x86_64": {"open": 2, "openat": 257, "openat2": 437, "by_handle": 304, "execve": 59, "execveat": 322},
+    "aarch64": {"openat": 56, "openat2": 437, "by_handle": 265, "execve": 221, "execveat": 281},
+}.get(platform.machine(), {})
+_OPEN = _CALLS.get("open", -1)
+_OPENAT = _CALLS.get("openat", -1)
+_OPENAT2 = _CALLS.get("openat2", -1)
+_BY_HANDLE = _CALLS.get("by_handle", -1)
+_EXECVE = _CALLS.get("execve", -1)
+_EXECVEAT = _CALLS.get("execveat", -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Process and owner of a thread."""
+
+    pid: int
+    parent: int
+    uid: int
+
+
+def identity(tid: int) -> Identity | None:
+    """Thread group, parent and real user of a thread; None when it is gone."""
+    try:
+        status = _read(f"/proc/{tid}/status", 2048)
+        pid = _number(status, b"\nTgid:\t")
+        return Identity(pid, _number(status, b"\nPPid:\t"), _number(status, b"\nUid:\t"))
+    except (OSError, ValueError):
+        return None
+
+
+def executable(tid: int) -> str:
+    """Path of the program a thread runs, as text; empty when unreadable."""
+    try:
+        return text(os.readlink(b"/proc/%d/exe" % tid))
+    except OSError:
+        return ""
+
+
+def executable_stat(tid: int) -> os.stat_result | None:
+    """The file a thread runs, whatever it is called by now."""
+    try:
+        return os.stat(f"/proc/{tid}/exe")
+    except OSError:
+        return None
+
+
+def arguments(tid: int) -> list[str]:
+    """The arguments of a running program."""
+    try:
+        raw = _read(f"/proc/{tid}/cmdline", MAX_COMMAND_LINE)
+    except OSError:
+        return []
+    return [text(piece) for piece in raw.rstrip(b"\0").split(b"\0")] if raw else []
+
+
+def arguments_of_execve(tid: int) -> list[str]:
+    """The arguments a thread is passing to the execve it is blocked in; empty when it is in none."""
+    number, values = syscall(tid)
+    if number == _EXECVE:
+        vector = values[1]
+    elif number == _EXECVEAT:
+        vector = values[2]
+    else:
+        return []
+    try:
+        memory = os.open(f"/proc/{tid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        return _string_vector(memory, vector)
+    except OSError:
+        return []
+    finally:
+        os.close(memory)
+
+
+def opens_for_writing(tid: int) -> bool | None:
+    """Whether the open a thread is blocked in may write. None: it is no open at all, but an execve.
+
+    A call this table does not know (io_uring, another machine's numbers) counts as writing.
+    """
+    number, values = syscall(tid)
+    if number == _OPENAT:
+        return bool(values[2] & _WRITE_FLAGS)
+    if number == _OPEN:
+        return bool(values[1] & _WRITE_FLAGS)
+    if number in (_EXECVE, _EXECVEAT):
+        return None
+    if number == _OPENAT2:
+        return _openat2_writes(tid, values[2])
+    if number == _BY_HANDLE:
+        return bool(values[2] & _WRITE_FLAGS)
+    return True
+
+
+def syscall(tid: int) -> tuple[int, list[int]]:
+    """Number and arguments of the system call a thread is blocked in; (-1, []) when that cannot be read."""
+    try:
+        fields = _read(f"/proc/{tid}/syscall", 256).split()
+        return int(fields[0]), [int(field, 16) for field in fields[1:7]]
+    except (OSError, ValueError, IndexError):
+        return -1, []
+
+
+def is_alive(tid: int) -> bool:
+    """Whether there is such a thread."""
+    return os.path.exists(f"/proc/{tid}")
+
+
+def boot_id() -> str:
+    """A new word for each start of the computer."""
+    try:
+        return _read("/proc/sys/kernel/random/boot_id", 64).decode().strip()
+    except OSError:
+        return ""
+
+
+def text(raw: bytes) -> str:
+    """Bytes of a path or argument as text every store accepts: what is not UTF-8 becomes `\\xNN`."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def _string_vector(memory: int, address: int) -> list[str]:
+    found: list[str] = []
+    budget = MAX_COMMAND_LINE
+    while len(found) < _MAX_ARGUMENTS and budget > 0:
+        pointer = _WORD.unpack(os.pread(memory, 8, address))[0]
+        if not pointer:
+            break
+        piece = os.pread(memory, min(1024, 4096 - pointer % 4096), pointer)
+        if b"\0" not in piece:
+            piece += os.pread(memory, budget, pointer + len(piece))
+        word = piece.partition(b"\0")[0][:budget]
+        found.append(text(word))
+        budget -= len(word) + 1
+        address += 8
+    return found
+
+
+def _openat2_writes(tid: int, address: int) -> bool:
+    try:
+        memory = os.open(f"/proc/{tid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        return bool(_WORD.unpack(os.pread(memory, 8, address))[0] & _WRITE_FLAGS)
+    except (OSError, struct.error):
+        return True
+    finally:
+        os.close(memory)
+
+
+def _read(path: str, size: int) -> bytes:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(fd, size)
+    finally:
+        os.close(fd)
+
+
+def _number(status: bytes, label: bytes) -> int:
+    start = status.index(label) + len(label)
+    return int(status[start : status.index(b"\n", start)].split()[0])

@@ -1,0 +1,178 @@
+"""The syncer: the agent's only process on the network. Checks in, waits for hints, brings bundles, delivers events."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+import sqlite3
+import threading
+import time
+
+import msgspec
+
+from agents.endpoint.backoff import Backoff
+from agents.endpoint.board import Board
+from agents.endpoint.clock import Sources, TrustedClock
+from agents.endpoint.control import Control
+from agents.endpoint.delivery import Delivery
+from agents.endpoint.link import LinkError, SyncerEnd
+from agents.endpoint.spool import Spool
+from agents.endpoint.store import Identity, Store
+from agents.endpoint.stream import Door, Stream
+from agents.endpoint.transport import RefusedByPortal, Transport, Unreachable
+from agents.endpoint.upload import Uploader
+from agents.endpoint.vitals import Contact, Vitals
+from agents.protocol import signing
+from agents.protocol.acceptance import Rejection, accept_checkpoint, accept_root
+from agents.protocol.messages import Ack, CheckinAnswer, CheckinRequest
+
+_STEP_SECONDS = 0.5
+_STATUS_SECONDS = 2.0
+_MIN_CHECKIN_SECONDS, _MAX_CHECKIN_SECONDS = 5, 3_600
+_BATCHES_PER_STEP = 8
+
+
+class Sequence:
+    """Request sequence numbers: rising for ever, reserved a thousand at a time so that none is used twice."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._next = self._end = 0
+
+    def __call__(self) -> int:
+        if self._next == self._end:
+            self._next = self._spool.reserve_requests(1_000)
+            self._end = self._next + 1_000
+        self._next += 1
+        return self._next - 1
+
+
+class Syncer:
+    """One enrolled computer's talk with its portal."""
+
+    def __init__(
+        self, store: Store, identity: Identity, worker: SyncerEnd, clock: TrustedClock, vitals: Vitals
+    ) -> None:
+        self._store = store
+        self._identity = identity
+        self._worker = worker
+        self._clock = clock
+        self._vitals = vitals
+        self._spool = Spool(store.spool)
+        self._transport = Transport(
+            identity.portal_url,
+            key=store.key(),
+            sequence=Sequence(Spool(store.spool, shared=True)),
+            ca_file=identity.ca_file,
+            insecure=identity.insecure,
+        )
+        self._wake = threading.Event()
+        self._stream = Stream(self._transport, self._wake)
+        self._uploader = Uploader(self._spool, self._transport, clock)
+        self._delivery = Delivery(store, self._transport, worker)
+        self._control = Control(store, self._transport, self._wake)
+        self._backoff = Backoff()
+        self._checkin_seconds = 60
+        self._next_checkin = 0.0
+        self._next_status = 0.0
+        self._contact = Contact()
+
+    def run(self) -> None:
+        """Never returns; the process ends with the guardian."""
+        self._stream.start()
+        self._control.start()
+        while True:
+            woken = self._wake.wait(_STEP_SECONDS)
+            if woken or time.monotonic() >= self._next_checkin:
+                self._wake.clear()
+                self._try_checkin()
+            self._upload()
+            if time.monotonic() >= self._next_status:
+                self._next_status = time.monotonic() + _STATUS_SECONDS
+                self._contact.refusal = self._delivery.last_refusal
+                self._vitals.publish(self._identity, self._contact)
+
+    def _try_checkin(self) -> None:
+        try:
+            self.check_in()
+        except (Unreachable, LinkError) as error:
+            self._failed(str(error), None)
+        except RefusedByPortal as error:
+            self._failed(str(error), error.retry_after_seconds)
+        else:
+            self._backoff.succeeded()
+            self._contact.problem = ""
+            jitter = random.uniform(0.8, 1.2)  # noqa: S311
+            self._next_checkin = time.monotonic() + self._checkin_seconds * jitter
+
+    def _failed(self, problem: str, asked_seconds: float | None) -> None:
+        self._contact.problem = problem
+        self._next_checkin = time.monotonic() + self._backoff.failed(asked_seconds)
+
+    def check_in(self) -> None:
+        """One check-in, and the delivery it leads to. Raises Unreachable, RefusedByPortal, LinkError."""
+        nonce = signing.b64(secrets.token_bytes(24))
+        fields = msgspec.structs.asdict(self._vitals.heartbeat())
+        answer = self._transport.post("checkin", CheckinRequest(nonce=nonce, **fields), CheckinAnswer)
+        self._contact.checked_in_at = int(time.time())
+        self._checkin_seconds = min(max(answer.checkin_seconds, _MIN_CHECKIN_SECONDS), _MAX_CHECKIN_SECONDS)
+        self._stream.move_to(Door(answer.stream_url, answer.stream_token, answer.revision))
+        try:
+            if answer.root:
+                self._take_root(answer.root)
+            if answer.checkpoint:
+                self._take_checkpoint(answer.checkpoint, nonce)
+        except Rejection as error:
+            self._contact.problem = f"refused: {error}"
+            self._report_rejection(error)
+
+    def _take_root(self, envelope: bytes) -> None:
+        trust = self._store.trust()
+        if trust is not None:
+            self._store.save_trust(accept_root(envelope, trust))
+
+    def _take_checkpoint(self, envelope: bytes, nonce: str) -> None:
+        trust, state = self._store.trust(), self._store.state()
+        if trust is None or state is None:
+            return
+        checkpoint, state = accept_checkpoint(envelope, state, trust, nonce, None)
+        self._store.save_state(state)
+        self._store.save_checkpoint(checkpoint)
+        self._clock.anchor(checkpoint.server_time)
+        report = self._worker.ask("anchor", float(checkpoint.server_time)).report
+        if report.sha256 != checkpoint.sha256:
+            self._delivery.deliver(checkpoint, state, trust)
+
+    def _report_rejection(self, error: Rejection) -> None:
+        state = self._store.state()
+        if state is not None:
+            ack = Ack(
+                epoch=state.epoch,
+                version=state.version,
+                sha256=state.sha256,
+                result="refused",
+                reason=error.code,
+                detail=error.detail[:4_096],
+                at_ms=int(time.time() * 1000),
+            )
+            self._transport.tell("ack", ack)
+
+    def _upload(self) -> None:
+        try:
+            for _ in range(_BATCHES_PER_STEP):
+                if self._spool.is_empty() or not self._uploader.upload():
+                    return
+        except sqlite3.OperationalError as error:
+            self._contact.problem = f"spool: {error}"
+
+
+def sync(store: Store, board: Board, end: socket.socket, guarded: tuple[str, ...]) -> None:
+    """The syncer's process. Until the computer is enrolled it only says how the agent is."""
+    worker = SyncerEnd(end)
+    clock = TrustedClock(Sources.real(), store.clock())
+    vitals = Vitals(store, board, worker, clock, guarded)
+    while (identity := store.identity()) is None:
+        vitals.publish(None, Contact(problem="not enrolled: run `portcullis-agent enroll`"))
+        time.sleep(_STATUS_SECONDS)
+    Syncer(store, identity, worker, clock, vitals).run()
