@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -121,7 +122,10 @@ def content_of(saved: Snapshot, computer: Computer) -> tuple[Content, dict[str, 
         ),
         mode=_window(saved.mode_of(computer)),
         place=wire.ManifestPlace(
-            organization=place.organization, group=place.group, above=place.above, os=place.os
+            organization=place.organization,
+            group=place.group,
+            above=place.above,
+            os=cast(Literal["windows", "macos", "linux"], place.os),
         ),
     )
     return content, {layer.digest: layer.blob for layer in layers}

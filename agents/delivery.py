@@ -35,9 +35,7 @@ def delivery_of(reach: Reach, computer: Computer, at: datetime) -> Delivery:
     return rows.select_for_update(of=("self",)).select_related("current").get(computer=computer)
 
 
-def note_running(
-    reach: Reach, delivery: Delivery, *, epoch: int, version: int, sha256: str, at: datetime
-) -> None:
+def note_running(reach: Reach, delivery: Delivery, *, epoch: int, version: int, sha256: str, at: datetime) -> None:
     """Take over what a computer proved that it runs, and settle what it settles (S-14).
 
     The named manifest is ours: targets that wait for it, or ended without an answer, are live. It is not
@@ -63,9 +61,7 @@ def note_running(
     _settle(reach, manifest, at)
 
 
-def note_refused(
-    reach: Reach, delivery: Delivery, *, epoch: int, version: int, reason: str, at: datetime
-) -> None:
+def note_refused(reach: Reach, delivery: Delivery, *, epoch: int, version: int, reason: str, at: datetime) -> None:
     """A computer refused a bundle and goes on with the one it has. Does not save `delivery`.
 
     Told in the System Audit once per version and reason, however often the computer tries again.
@@ -134,9 +130,7 @@ def _hurry(reach: Reach, deployment_ids: list[UUID]) -> None:
     The sweep closes it anyway, a few seconds later.
     """
     for deployment_id in set(deployment_ids):
-        waits = DeploymentTarget.objects.within(reach).filter(
-            deployment_id=deployment_id, state__in=UNFINISHED
-        )
+        waits = DeploymentTarget.objects.within(reach).filter(deployment_id=deployment_id, state__in=UNFINISHED)
         if not waits.exists():
             queue.after_commit("agents.close_deployment", deployment_id=deployment_id)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
 from agents.models import Deployment, DeploymentTarget, Manifest
-from agents.models.deployments import UNFINISHED, DeploymentState, Level, TargetState
+from agents.models.deployments import UNFINISHED, DeploymentState, TargetState
 from agents.scopes import DeploymentScope, computers_in, enrolled, resolve
 from policies import changes
+from policies.models import Level
 from portal.common import clock, queue
 from portal.common.errors import Conflict, NotFound, Refused
 from portal.tenants import journal
@@ -140,9 +142,7 @@ def _aim_back(deployment: Deployment, old: Deployment) -> int:
         before = Manifest.objects.within(system).filter(
             computer=OuterRef("computer"), epoch=OuterRef("manifest__epoch"), version__lt=OuterRef("manifest__version")
         )
-        given = DeploymentTarget.objects.within(system).filter(
-            deployment=old, manifest__deployment_id=old.id
-        )
+        given = DeploymentTarget.objects.within(system).filter(deployment=old, manifest__deployment_id=old.id)
         rows = given.annotate(before=Subquery(before.order_by("-version").values("id")[:1])).filter(
             before__isnull=False
         )
@@ -173,7 +173,7 @@ def _supersede(system: Reach, deployment: Deployment, computer_ids: list[UUID]) 
         queue.after_commit("agents.close_deployment", deployment_id=deployment_id)
 
 
-def _started(reach: Reach, deployment: Deployment, **details: object) -> None:
+def _started(reach: Reach, deployment: Deployment, **details: Any) -> None:
     deployment.refresh_from_db(fields=["number"])
     journal.record(
         reach,

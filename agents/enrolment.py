@@ -159,9 +159,7 @@ def _admit(install_key: InstallKey, message: EnrollRequest, public_key: bytes, a
 
 
 def _use_nonce(organization: Organization, nonce: str, now: datetime) -> None:
-    AgentNonce.rows.create(
-        organization=organization, sha256=hashlib.sha256(nonce.encode()).digest(), used_at=now
-    )
+    AgentNonce.rows.create(organization=organization, sha256=hashlib.sha256(nonce.encode()).digest(), used_at=now)
 
 
 def _repeated(reach: Reach, message: EnrollRequest, public_key: bytes) -> Enrolled | None:

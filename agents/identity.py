@@ -72,9 +72,7 @@ class _Known:
     ancestors: tuple[UUID, ...] = ()
 
 
-def authenticate(
-    *, method: str, target: str, headers: Mapping[str, str], body: bytes, address: str = ""
-) -> Caller:
+def authenticate(*, method: str, target: str, headers: Mapping[str, str], body: bytes, address: str = "") -> Caller:
     """Verify one request. Raises Unauthenticated, or Shut for a key that is banned or pending.
 
     Does the same work for an unknown key id as for a known one. The sequence is taken by `take_sequence`, in
@@ -102,9 +100,7 @@ def take_sequence(caller: Caller) -> None:
     A request that fails and rolls back has used up nothing, and has also done nothing.
     """
     keys = ComputerKey.objects.within(caller.reach).filter(pk=caller.key_row)
-    taken = keys.filter(state=KeyState.ACTIVE, last_sequence__lt=caller.sequence).update(
-        last_sequence=caller.sequence
-    )
+    taken = keys.filter(state=KeyState.ACTIVE, last_sequence__lt=caller.sequence).update(last_sequence=caller.sequence)
     if not taken:
         still_active = keys.filter(state=KeyState.ACTIVE).exists()
         raise Unauthenticated("replayed") if still_active else Shut("banned")
@@ -130,7 +126,7 @@ def _find(key_id: str) -> _Known:
         row = cursor.fetchone()
     if row is None:
         return _Known()
-    return _Known(row[0], bytes(row[1]), *row[2:9], ancestors=tuple(row[9]))
+    return _Known(row[0], bytes(row[1]), *row[2:9], tuple(row[9]))
 
 
 def _caller(known: _Known, key_id: str, sequence: int, address: str) -> Caller:

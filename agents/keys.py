@@ -77,7 +77,6 @@ def trust_root(environ: Mapping[str, str] = os.environ) -> TrustRoot:
     )
 
 
-
 def make_missing(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Make the keys that are neither in the environment nor on disk; the names made. Never overwrites one."""
     folder = directory(environ)

@@ -82,9 +82,7 @@ def tell(stored: Iterable[Built]) -> bool:
 def close_deployment(deployment_id: UUID) -> Deployment | None:
     """Say how a deployment ended, once no target of it is unfinished; or again, when a late answer changed it."""
     with reaching(system_reach(WHY)) as system:
-        deployment = (
-            Deployment.objects.within(system).select_for_update(of=("self",)).filter(pk=deployment_id).first()
-        )
+        deployment = Deployment.objects.within(system).select_for_update(of=("self",)).filter(pk=deployment_id).first()
         if deployment is None:
             return None
         state = _verdict(system, deployment)

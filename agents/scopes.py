@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from agents.models import ComputerKey
-from agents.models.deployments import Level
 from agents.models.identity import KeyState
 from policies import changes
+from policies.models import Level
 from policies.scopes import find_scope
 from portal.tenants import queries
 from portal.tenants.capabilities import Capability
@@ -39,7 +39,7 @@ def resolve(reach: Reach, *, level: str, target_id: UUID | str) -> DeploymentSco
         reach.require(Capability.GLOBAL_DEPLOY, organization.id)
     is_whole = found.scope.level == Level.GLOBAL and not found.scope.at_group
     return DeploymentScope(
-        level=Level(found.scope.level),
+        level=found.scope.level,
         target_id=found.scope.target,
         name="All organizations" if is_whole else found.name,
         organization=organization,

@@ -112,9 +112,7 @@ def _give_up(system: Reach, now: datetime) -> None:
             finished_at=now,
             lease=None,
         )
-    unfinished.filter(
-        state=TargetState.PENDING, attempt__gte=rollout.MAX_ATTEMPTS, lease_until__lte=now
-    ).update(
+    unfinished.filter(state=TargetState.PENDING, attempt__gte=rollout.MAX_ATTEMPTS, lease_until__lte=now).update(
         state=TargetState.REFUSED,
         reason="Its bundle could not be built. The worker's log says why.",
         finished_at=now,

@@ -35,6 +35,4 @@ def sweep() -> None:
 @shared_task(name="agents.note_refused_enrolment")
 def note_refused_enrolment(*, reference: str, reason: str, hostname: str, address: str) -> None:
     with reaching(system_reach("enrolment")) as system:
-        enrolment.note_refused_enrolment(
-            system, reference=reference, reason=reason, hostname=hostname, address=address
-        )
+        enrolment.note_refused_enrolment(system, reference=reference, reason=reason, hostname=hostname, address=address)

@@ -193,7 +193,8 @@ class Endpoint:
 
     def _take_checkpoint(self, envelope: bytes, nonce: str) -> None:
         if envelope and self.trust:
-            self.checkpoint, self.state = acceptance.accept_checkpoint(envelope, self.known, self.trust, nonce, self.now())
+            accepted = acceptance.accept_checkpoint(envelope, self.known, self.trust, nonce, self.now())
+            self.checkpoint, self.state = accepted
 
     def fetch(self) -> bool:
         """Fetch, check and apply what the checkpoint names. True when something new runs. Acknowledges."""

@@ -86,7 +86,7 @@ def events(caller: Caller, exchange: Exchange) -> EventsAnswer:
     )
 
 
-def _bytes(exchange: Exchange, data: bytes, digest: str, caching: str) -> HttpResponse:
+def _bytes(exchange: Exchange, data: bytes | memoryview, digest: str, caching: str) -> HttpResponse:
     tag = f'"{digest}"'
     if exchange.request.headers.get("If-None-Match") == tag:
         response = HttpResponse(status=304)

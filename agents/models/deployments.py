@@ -6,15 +6,9 @@ from django.db import models
 from django.db.models import Q
 
 from agents.models.bundles import Manifest
+from policies.models import Level
 from portal.tenants.models import Computer, NumberField, Organization
 from portal.tenants.scoping import TenantModel
-
-
-class Level(models.TextChoices):
-    GLOBAL = "global", "Global"
-    ORGANIZATION = "organization", "Organization"
-    GROUP = "group", "Group"
-    COMPUTER = "computer", "Computer"
 
 
 class DeploymentState(models.TextChoices):
@@ -106,9 +100,7 @@ class DeploymentTarget(TenantModel):
             models.Index(
                 fields=("computer",), condition=Q(state__in=["pending", "built", "offered"]), name="target_unfinished"
             ),
-            models.Index(
-                fields=("deployment", "id"), condition=Q(state="pending"), name="target_to_build"
-            ),
+            models.Index(fields=("deployment", "id"), condition=Q(state="pending"), name="target_to_build"),
         ]
 
     def __str__(self) -> str:

@@ -89,7 +89,7 @@ def test_unchanged_content_that_was_never_acknowledged_is_not_live(enroll: Enrol
     assert states(press(finance)) == ["built"]
 
 
-def test_the_same_rows_built_twice_are_the_same_bytes(enroll: Enroll, finance: ComputerGroup, acme: Application) -> None:
+def test_the_same_rows_make_the_same_bytes(enroll: Enroll, finance: ComputerGroup, acme: Application) -> None:
     permit(acme, finance)
     first, second = enroll("fin-01"), enroll("fin-02")
     press(finance)
