@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from portal.supervisor.demo_file import Person
 
 
-def announcement(url: str, people: Sequence[Person], seconds: float) -> str:
+def announcement(url: str, people: Sequence[Person], first_run: str, seconds: float) -> str:
+    """`first_run`: what `manage.py setup_token` printed, empty once the portal is set up."""
     lines = ["", f"  Portcullis is ready after {seconds:.1f} s:  {url}/", ""]
     if people:
         lines += ["  Who can sign in:", *_table(people), ""]
-    else:
-        lines += ["  The first person who opens it sets it up.", ""]
+    if first_run:
+        lines += ["  Nobody can sign in yet:", *(f"    {line}" for line in first_run.splitlines()), ""]
     return "\n".join([*lines, "  Ctrl-C stops it. `make reset` throws the data away.", ""])
 
 

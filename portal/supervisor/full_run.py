@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from portal.supervisor.children import Children
 from portal.supervisor.computers import Agents
 from portal.supervisor.console import Console
 from portal.supervisor.demo_file import DemoFile
-from portal.supervisor.layout import Layout
+from portal.supervisor.layout import CHECKOUT, Layout
 from portal.supervisor.mounts import unmount_below
 from portal.supervisor.run_lock import run_lock
 from portal.supervisor.run_settings import RunSettings
@@ -57,7 +58,16 @@ def bring_up(children: Children, layout: Layout, settings: RunSettings, environm
     demo.publish(passed["PORTAL_URL"])
     if settings.demo:
         Agents(children, layout, settings.url, passed).start(demo.live_computers())
-    console.plain(announcement(passed["PORTAL_URL"], demo.people(), time.monotonic() - console.started))
+    first_run = "" if demo.people() else how_to_set_up(passed)
+    seconds = time.monotonic() - console.started
+    console.plain(announcement(passed["PORTAL_URL"], demo.people(), first_run, seconds))
+
+
+def how_to_set_up(environment: Mapping[str, str]) -> str:
+    """What a person does with a portal that has nobody yet; empty when it is set up already."""
+    command = plan.manage("setup_token")
+    told = subprocess.run(command, cwd=CHECKOUT, env=dict(environment), capture_output=True, text=True)
+    return told.stdout if told.returncode == 0 else ""
 
 
 def raise_file_limit() -> None:
