@@ -9,12 +9,17 @@ from policies.engine.decision import ConditionCheck, Outcome, SkipReason, TraceS
 from policies.engine.facts import FileFacts
 from policies.engine.layers import Layer, Standing
 from policies.engine.model import Place
+from policies.engine.patterns import ABSENT, is_regex, is_wildcard
 from policies.engine.rule_index import Hit, RuleIndex
 
 MOST_NEAR_MISSES = 5
 
-# What a matched condition says about how close a rule came.
-_WEIGHTS = {"hash": 8, "path": 4, "certificate": 2, "process": 1, "created_by": 1}
+# What a matched condition says about how close a rule came; a path written out says more than a wildcard.
+_WEIGHTS = {"hash": 12, "path": 4, "certificate": 2, "process": 1, "created_by": 1}
+_WRITTEN_OUT = 2
+
+# A rule of which only a `[]` matched: an unknown process brings no rule closer.
+_SAYS_NOTHING = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +135,8 @@ class Walk:
             for row in rows
             if (hit := self._index.rows[row]).application.id in standings
         ]
-        for _, _, row in nsmallest(MOST_NEAR_MISSES, near):
+        said = [one for one in near if one[0] != _SAYS_NOTHING]
+        for _, _, row in nsmallest(MOST_NEAR_MISSES, said):
             hit = self._index.rows[row]
             checks = self._checks(hit)
             sentence = sentences.near_miss(hit, checks)
@@ -154,11 +160,13 @@ class Walk:
     def _distance(self, row: int) -> tuple[int, int]:
         failed = weight = 0
         for number in self._index.conditions[row]:
-            if number in self._atoms:
-                weight += _WEIGHTS[self._index.atoms[number][0]]
-            else:
+            field, pattern = self._index.atoms[number]
+            if number not in self._atoms:
                 failed += 1
-        return failed, -weight
+            elif pattern != ABSENT:
+                written_out = field == "path" and not (is_wildcard(pattern) or is_regex(pattern))
+                weight += _WEIGHTS[field] * (_WRITTEN_OUT if written_out else 1)
+        return (failed, -weight) if weight else _SAYS_NOTHING
 
 
 def _step(
