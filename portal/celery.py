@@ -1,13 +1,16 @@
-"""The Celery application: workers and beat. Rows are the truth; a message is only a wake-up."""
+"""What `celery -A portal.celery` runs: workers and beat, with the tasks of every app. Imported by nobody."""
 
 from __future__ import annotations
 
 import os
 
-from celery import Celery
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+django.setup()
 
-app = Celery("portcullis")
-app.config_from_object("django.conf:settings", namespace="CELERY")
+from portal.common.queue import app  # noqa: E402 (settings first)
+
 app.autodiscover_tasks()
+
+__all__ = ["app"]

@@ -10,8 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from celery import current_app
 from django.db import models
+
+from portal.common import queue
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = ("portal", "policies", "audit", "agents")
@@ -125,8 +126,8 @@ def test_every_task_that_is_sent_exists() -> None:
     from django.conf import settings
 
     sent |= {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
-    current_app.loader.import_default_modules()
-    assert sent - set(current_app.tasks) == set()
+    queue.app.autodiscover_tasks(force=True)
+    assert sent - set(queue.app.tasks) == set()
 
 
 def test_stored_patterns_never_meet_pythons_own_regular_expressions() -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import signal
 import sys
 from pathlib import Path
 
 from agents.simulate import fleet_file
 from agents.simulate.fleet import FleetRunner
+from agents.simulate.running import until_stopped
 
 
 def main() -> int:
@@ -27,17 +26,8 @@ def main() -> int:
     runner = FleetRunner(
         chosen.portal, fleet, chosen.fleet, events_per_minute=chosen.events_per_minute, seed=chosen.seed
     )
-    asyncio.run(_until_stopped(runner))
+    asyncio.run(until_stopped(runner))
     return 0
-
-
-async def _until_stopped(runner: FleetRunner) -> None:
-    work = asyncio.ensure_future(runner.run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, work.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
 
 
 if __name__ == "__main__":

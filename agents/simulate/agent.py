@@ -6,7 +6,6 @@ import secrets
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from policies.engine.bundle import BundleError
 
 from agents.protocol import acceptance, messages, signing
 from agents.protocol.manifest import Manifest, TrustRoot
@@ -15,6 +14,7 @@ from agents.simulate.fleet_file import Member
 from agents.simulate.layers import LayerStore
 from agents.simulate.ledger import Ledger
 from agents.simulate.spool import Spool
+from policies.engine.bundle import BundleError
 from policies.engine.decision import Decision
 from policies.engine.engine import Engine
 from policies.engine.facts import FileFacts

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from policies.engine.bundle import open_application, open_layer
-from policies.engine.engine import Engine
-
 from agents.protocol import acceptance
 from agents.protocol.manifest import Manifest
+from policies.engine.bundle import open_application, open_layer
+from policies.engine.engine import Engine
 from policies.engine.model import Application, Policy
 
 MAX_ENGINES = 64

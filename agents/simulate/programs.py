@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from policies.engine.facts import FileFacts
 
@@ -201,6 +201,12 @@ DENIED: Sequence[Run] = (
     ),
 )
 
+LINUX: Sequence[Run] = (
+    Run("/opt/tools/backup.sh", 3, "/usr/sbin/cron", action_type="script", command_line="/opt/tools/backup.sh"),
+    Run("/srv/scripts/hello.sh", 2, "/usr/bin/bash", action_type="script", command_line="./hello.sh"),
+    Run("/usr/bin/git", 5, "/usr/bin/bash"),
+)
+
 USERS = {
     "finance": ("jdoe", "mlopez", "akim"),
     "sales": ("rpatel", "tbaker"),
@@ -208,11 +214,14 @@ USERS = {
     "cad": ("nchen",),
     "servers": ("svc-backup",),
     "dental": ("drhill", "frontdesk"),
+    "linux": ("dev",),
 }
 
 
 def choose(profile: str, day: int, dice: random.Random, *, denied_share: float = 0.02) -> FileFacts:
     """What a computer of this profile runs next. `day` counts from any fixed date; builds change with it."""
+    if profile == "linux":
+        return replace(facts_of(dice.choices(LINUX, [r.weight for r in LINUX])[0], profile, day, dice), os="linux")
     pool = DENIED if dice.random() < denied_share else RUNS
     fitting = [run for run in pool if not run.profiles or profile in run.profiles]
     run = dice.choices(fitting, [r.weight for r in fitting])[0]

@@ -7,3 +7,8 @@ class CommonConfig(AppConfig):
     name = "portal.common"
     label = "common"
     verbose_name = "Common"
+
+    def ready(self) -> None:
+        from portal.common import queue
+
+        queue.app.set_default()  # shared tasks of this process belong to it

@@ -11,12 +11,16 @@ from typing import Any
 
 import redis as redis_client
 import structlog
-from celery import current_app
+from celery import Celery
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 log = structlog.get_logger(__name__)
+
+# Made here and not in `portal.celery`, so that whoever publishes (web, commands) has it configured too.
+app = Celery("portcullis")
+app.config_from_object("django.conf:settings", namespace="CELERY")
 
 
 @functools.cache
@@ -30,7 +34,7 @@ def redis() -> redis_client.Redis:
 def publish(name: str, **ids: str | int) -> bool:
     """Send one wake-up now. False when the broker is away: the sweeper will find the work."""
     try:
-        current_app.send_task(name, kwargs=ids, retry=False, ignore_result=True)
+        app.send_task(name, kwargs=ids, retry=False, ignore_result=True)
     except (OperationalError, redis_client.RedisError, OSError) as error:
         log.warning("queue.publish_failed", task=name, error=str(error), **ids)
         return False

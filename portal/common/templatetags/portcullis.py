@@ -210,9 +210,9 @@ def _said(moment: datetime, form: str, zone: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def now_in_zone(context: Any) -> str:
-    """This moment with its zone, for what is printed."""
-    return moments.exact(clock.now(), moments.zone_of(context))
+def now_in_zone(context: Any, form: str = "full") -> str:
+    """This moment with its zone."""
+    return clock.now().astimezone(moments.zone_of(context)).strftime(moments.FORMS[form])
 
 
 @register.simple_tag(takes_context=True)
