@@ -240,6 +240,11 @@ def _save_rule(reach: Reach, row: FileRule, application: Application, draft: Rul
     row.save()
 
 
+def changed_rule(rule: FileRule, changes_wanted: Mapping[str, str]) -> RuleDraft:
+    """The draft of a rule with some of its boxes changed."""
+    return replace(_draft_of(rule), **changes_wanted)
+
+
 def _draft_of(rule: FileRule) -> RuleDraft:
     return RuleDraft(**{name: getattr(rule, name) for name in (*RULE_FIELDS, "note")})
 

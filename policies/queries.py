@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from policies.models import AgentSetting, Application, FileRule, Kind, Policy, PolicyApplication
+from policies.models import AgentSetting, Application, FileRule, Level, Policy, PolicyApplication
 from portal.common.errors import NotFound
+from portal.tenants import queries as tenants
 from portal.tenants.models import Organization
 from portal.tenants.queries import as_uuid
 from portal.tenants.reach import Reach
@@ -70,9 +71,12 @@ def file_rule(reach: Reach, application_id: UUID | str, rule_id: UUID | str) -> 
 
 
 def policies(reach: Reach) -> QuerySet[Policy]:
-    """Every policy in reach, and the global ones above, with their scopes. Lower order first."""
-    found: QuerySet[Policy] = Policy.objects.within(reach).select_related(
-        "organization", "target_organization", "target_group", "target_computer"
+    """Every policy in reach, and the global ones above, with scopes and applications. Lower order first."""
+    links = PolicyApplication.objects.within(reach).select_related("application").order_by("position", "id")
+    found: QuerySet[Policy] = (
+        Policy.objects.within(reach)
+        .select_related("organization", "target_organization", "target_group", "target_computer")
+        .prefetch_related(Prefetch("policy_applications", links))
     )
     return found.order_by("order", "id")
 
@@ -91,19 +95,47 @@ def application_ids(reach: Reach, policy_id: UUID) -> tuple[UUID, ...]:
     return tuple(links.order_by("position", "id").values_list("application_id", flat=True))
 
 
-def applications_of(reach: Reach, policy_ids: Collection[UUID]) -> dict[UUID, list[Application]]:
-    """The applications of several policies, each in its policy's order. One statement."""
-    found: dict[UUID, list[Application]] = {policy_id: [] for policy_id in policy_ids}
-    links = PolicyApplication.objects.within(reach).filter(policy_id__in=list(policy_ids))
-    for link in links.select_related("application").order_by("position", "id"):
-        found[link.policy_id].append(link.application)
-    return found
+def application_names(reach: Reach, application_ids: Sequence[UUID]) -> list[str]:
+    """The names of those of the applications that are in reach, in the given order."""
+    names = dict(Application.objects.within(reach).filter(id__in=application_ids).values_list("id", "name"))
+    return [names[a] for a in application_ids if a in names]
 
 
 def policies_using(reach: Reach, application_id: UUID) -> QuerySet[Policy]:
     """The policies that name an application, as far as the reach goes. Lower order first."""
     links = PolicyApplication.objects.within(reach).filter(application_id=application_id)
     return policies(reach).filter(id__in=links.values("policy_id"))
+
+
+def policies_naming(reach: Reach, text: str) -> QuerySet[PolicyApplication]:
+    """That a policy is about an application whose name contains `text`."""
+    found: QuerySet[PolicyApplication] = PolicyApplication.objects.within(reach)
+    return found.filter(application__name__icontains=text)
+
+
+def applications_listed(
+    reach: Reach,
+    *,
+    organization: str = "",
+    kind: str = "",
+    os: str = "",
+    q: str = "",
+    include_hidden: bool = False,
+) -> QuerySet[Application]:
+    """Applications in reach, narrowed; those of an organization are the ones its policies may name, by name.
+
+    `q`: in the name or publisher. Raises NotFound for an organization.
+    """
+    found = applications(reach)
+    if organization:
+        found = applications_for(reach, tenants.organization(reach, organization).id)
+    if kind:
+        found = found.filter(kind=kind)
+    if os:
+        found = found.filter(os=os)
+    if q:
+        found = found.filter(Q(name__icontains=q) | Q(publisher__icontains=q))
+    return found if include_hidden else found.filter(hidden=False)
 
 
 def agent_settings(reach: Reach) -> QuerySet[AgentSetting]:
@@ -114,14 +146,19 @@ def agent_settings(reach: Reach) -> QuerySet[AgentSetting]:
     return found.order_by("order", "id")
 
 
+def settings_listed(reach: Reach, *, organization: str = "") -> QuerySet[AgentSetting]:
+    """Agent settings in reach; of one organization and global ones above it, when it is given. Raises NotFound."""
+    found = agent_settings(reach)
+    if not organization:
+        return found
+    own = tenants.organization(reach, organization).id
+    above = Q(organization_id__in=ancestors(reach, own), level=Level.GLOBAL)
+    return found.filter(Q(organization_id=own) | above)
+
+
 def agent_setting(reach: Reach, setting_id: UUID | str) -> AgentSetting:
     """One agent setting in reach. Raises NotFound."""
     found: AgentSetting | None = agent_settings(reach).filter(id=as_uuid(setting_id)).first()
     if found is None:
         raise NotFound
     return found
-
-
-def catalogue(reach: Reach) -> QuerySet[Application]:
-    """The built-in applications, by name."""
-    return applications(reach).filter(kind=Kind.BUILTIN)

@@ -105,6 +105,11 @@ class Places:
         own = computer.id if computer.id in self._own_settings else None
         return self._settings_for(computer.group_id, own, computer.os)
 
+    def organization_settings(self) -> SettingsInForce:
+        """What holds in the whole organization, as far as no group or computer has a setting of its own."""
+        line = {self.organization.id, *self.ancestors}
+        return _in_force(s for s in self.settings if s.target_organization_id in line)
+
     def _settings_for(self, group_id: UUID, computer_id: UUID | None, os: str) -> SettingsInForce:
         key = (group_id, computer_id, os)
         if key not in self._settings:

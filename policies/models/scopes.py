@@ -46,6 +46,11 @@ class AtScope(TenantModel):
             raise ValueError("A row at a scope has a target.")
         return found
 
+    @property
+    def target_name(self) -> str:
+        """What people call the target."""
+        return str(self.target_organization or self.target_group or self.target_computer)
+
 
 def one_target(noun: str) -> list[BaseConstraint]:
     """The CHECK that a row has exactly the target its level asks for."""

@@ -44,7 +44,11 @@ def test_the_shipped_catalogue_holds_and_every_fact_has_its_source() -> None:
     ("path", "certificate", "key"),
     [
         (r"C:\Windows\System32\notepad.exe", f"CN=Microsoft Windows, {MICROSOFT}", "windows-core"),
-        (r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe", f"CN=Microsoft Corporation, {MICROSOFT}", "microsoft-edge"),
+        (
+            r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+            f"CN=Microsoft Corporation, {MICROSOFT}",
+            "microsoft-edge",
+        ),
         (
             r"C:\Program Files\WindowsApps\MSTeams_24243.1309.3132.617_x64__8wekyb3d8bbwe\ms-teams.exe",
             "",

@@ -1,0 +1,112 @@
+"""REST views of policies: lists sorted as computers evaluate them, writes, moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from rest_framework.response import Response
+
+from policies import authoring, listing, placing, queries
+from policies.api import serializers as shapes
+from policies.api.shapes import PolicyBody, PolicyFields, draft_from
+from policies.drafts import draft_of
+from policies.listing import PolicyTerms
+from policies.models import Policy
+from policies.placing import Placement
+from portal.common.api.requests import PortalAPIRequest
+from portal.common.api.views import PortalAPIView
+from portal.tenants.capabilities import Capability
+
+_READ, _WRITE = Capability.POLICY_READ, Capability.POLICY_WRITE
+_VOLATILE = frozenset({"last_matched_at"})
+_EXAMPLE = {
+    "scope": {"level": "group", "target": "finance"},
+    "applications": ["01a1fd00-0000-7000-8000-000000000002"],
+    "action": "permit",
+    "expires_at": "2027-01-31T17:00:00Z",
+    "ticket": "T-4711",
+    "place": "bottom",
+}
+
+
+class PolicyList(PortalAPIView):
+    """Policies in reach and the global ones above, in the order in which computers evaluate them.
+
+    Disabled and expired ones are left out unless asked for.
+    """
+
+    needs = {"GET": _READ, "POST": _WRITE}
+    body = {"POST": PolicyBody}
+    answer = {"GET": shapes.PolicyAnswer}
+    query = shapes.PolicyQuery
+    lists = True
+    volatile = _VOLATILE
+    examples = {"POST": (_EXAMPLE, None)}
+
+    def get(self, request: PortalAPIRequest) -> Response:
+        terms = PolicyTerms(**self.asked())
+        return self.listing(listing.policies_listed(request.reach, terms), listing.AS_EVALUATED)
+
+    def post(self, request: PortalAPIRequest) -> Response:
+        """Create a policy at the top or bottom of its organization's list."""
+        wanted = self.parsed()
+        place = Placement(wanted.get("place", "bottom"))
+        made = authoring.create_policy(request.reach, draft=draft_from(request.reach, wanted), place=place)
+        location = reverse("api:policy-detail", args=[made.id])
+        return self.one(queries.policy(request.reach, made.id), location=location)
+
+
+class PolicyDetail(PortalAPIView):
+    """One policy."""
+
+    needs = {"GET": _READ, "PATCH": _WRITE, "DELETE": _WRITE}
+    body = {"PATCH": PolicyFields}
+    answer = {"GET": shapes.PolicyAnswer}
+    volatile = _VOLATILE
+    examples = {"PATCH": ({"enabled": False, "reason": "not used this week"}, None)}
+
+    def current(self, request: PortalAPIRequest, policy_id: str) -> Policy:
+        return queries.policy(request.reach, policy_id)
+
+    def get(self, request: PortalAPIRequest, policy_id: str) -> Response:
+        return self.one(self.current(request, policy_id))
+
+    def patch(self, request: PortalAPIRequest, policy_id: str) -> Response:
+        """Change fields; what is left out stays. A group's default takes log and allow_request only."""
+        found = self.current(request, policy_id)
+        was = draft_of(found, [application.id for application in found.named_applications])
+        authoring.update_policy(request.reach, found.id, draft=draft_from(request.reach, self.parsed(), base=was))
+        return self.one(self.current(request, policy_id))
+
+    def delete(self, request: PortalAPIRequest, policy_id: str) -> Response:
+        """Delete the policy. A group's default cannot be deleted."""
+        authoring.delete_policy(request.reach, self.current(request, policy_id).id)
+        return self.gone()
+
+
+class PolicyMove(PortalAPIView):
+    """Another place in the list of the policy's organization."""
+
+    needs = {"POST": _WRITE}
+    body = {"POST": shapes.MoveBody}
+    answer = {"GET": shapes.PolicyAnswer}
+    volatile = _VOLATILE
+    examples = {"POST": ({"place": "top"}, None)}
+
+    def current(self, request: PortalAPIRequest, policy_id: str) -> Policy:
+        return queries.policy(request.reach, policy_id)
+
+    def post(self, request: PortalAPIRequest, policy_id: str) -> Response:
+        """Move it to the top or bottom, before or after another policy, or to an order of its range."""
+        found = self.current(request, policy_id)
+        authoring.move_policy(request.reach, found.id, place=_place(self.parsed()))
+        return self.one(self.current(request, policy_id))
+
+
+def _place(wanted: dict[str, Any]) -> Placement:
+    if "place" in wanted:
+        return Placement(wanted["place"])
+    if "order" in wanted:
+        return placing.at(wanted["order"])
+    return placing.before(wanted["before"]) if "before" in wanted else placing.after(wanted["after"])

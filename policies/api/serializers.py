@@ -1,0 +1,233 @@
+"""Shapes of applications, file rules, policies, agent settings, modes and pending changes in the REST API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from policies.api.shapes import ScopeAnswer, ScopeBody, WindowBody
+from policies.models import Action, Change, Kind, Level, Policy, SettingName, Status
+from policies.names import name_warning
+from portal.common.api.serializers import InstantField, QuerySerializer, ReferenceField, StrictSerializer
+from portal.tenants.models import Mode, OperatingSystem
+
+_CONDITION: dict[str, Any] = {"required": False, "allow_blank": True, "max_length": 2048}
+
+
+class RuleBody(StrictSerializer):
+    """Conditions joined by AND. An empty one is not looked at; one at least is needed."""
+
+    hash = serializers.CharField(help_text="SHA-256, 64 hex digits.", **_CONDITION)
+    path = serializers.CharField(help_text="Whole path; * and ? are wildcards, regex: begins an RE2.", **_CONDITION)
+    process = serializers.CharField(help_text="Path of the launching program; [] must be empty.", **_CONDITION)
+    created_by = serializers.CharField(help_text="Path of the program that wrote the file.", **_CONDITION)
+    certificate = serializers.CharField(help_text="Subject of the signer, whole.", **_CONDITION)
+    note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
+class RuleAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    application = serializers.UUIDField(source="application_id")
+    position = serializers.IntegerField()
+    hash = serializers.CharField()
+    path = serializers.CharField()
+    process = serializers.CharField()
+    created_by = serializers.CharField()
+    certificate = serializers.CharField()
+    note = serializers.CharField()
+    changed_at = InstantField()
+    changed_by = serializers.CharField()
+
+
+class ApplicationAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    organization = serializers.UUIDField(source="organization_id", allow_null=True, help_text="null: built in.")
+    organization_name = serializers.CharField(source="organization.name", default=None, allow_null=True)
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    os = serializers.ChoiceField(choices=OperatingSystem.choices)
+    name = serializers.CharField()
+    publisher = serializers.CharField()
+    description = serializers.CharField()
+    source = serializers.CharField(help_text="Where a built-in application's facts are from.")  # type: ignore[assignment]
+    hidden = serializers.BooleanField()
+    catalogue_version = serializers.IntegerField()
+    rule_count = serializers.IntegerField()
+    policy_count = serializers.IntegerField(help_text="Policies in reach that name it.")
+    created_at = InstantField()
+    created_by = serializers.CharField()
+    changed_at = InstantField()
+    changed_by = serializers.CharField()
+
+
+class ApplicationDetailAnswer(ApplicationAnswer):
+    rules = serializers.SerializerMethodField(help_text="The first 500 rules; all of them at rules/.")
+
+    def get_rules(self, application: Any) -> list[Any]:
+        return list(RuleAnswer(application.rules.all()[:500], many=True).data)
+
+
+class ApplicationBody(StrictSerializer):
+    organization = ReferenceField(help_text="Id or slug.")
+    name = serializers.CharField(max_length=120)
+    os = serializers.ChoiceField(choices=OperatingSystem.choices)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    publisher = serializers.CharField(required=False, allow_blank=True, max_length=120)
+    rules = RuleBody(many=True, required=False)
+
+
+class ApplicationChange(StrictSerializer):
+    name = serializers.CharField(max_length=120, required=False)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    publisher = serializers.CharField(required=False, allow_blank=True, max_length=120)
+    hidden = serializers.BooleanField(required=False)
+
+
+class ApplicationQuery(QuerySerializer):
+    organization = ReferenceField(required=False, help_text="Those that its policies may name.")
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
+    os = serializers.ChoiceField(choices=OperatingSystem.choices, required=False)
+    q = serializers.CharField(required=False, max_length=120, help_text="Name or publisher contains.")
+    include_hidden = serializers.BooleanField(required=False)
+
+
+class PolicyAnswer(serializers.Serializer[Policy]):
+    id = serializers.UUIDField()
+    organization = serializers.UUIDField(source="organization_id")
+    organization_name = serializers.CharField(source="organization.name")
+    name = serializers.CharField()
+    name_warning = serializers.SerializerMethodField(help_text="Why the name breaks the convention, or empty.")
+    description = serializers.CharField()
+    scope = ScopeAnswer(source="*")
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    applications = serializers.SerializerMethodField()
+    application_names = serializers.SerializerMethodField()
+    action = serializers.ChoiceField(choices=Action.choices)
+    status = serializers.ChoiceField(choices=Status.choices)
+    enabled = serializers.BooleanField()
+    starts_at = InstantField(allow_null=True)
+    expires_at = InstantField(allow_null=True)
+    schedule = WindowBody(many=True)
+    users = serializers.ListField(child=serializers.CharField())
+    allow_request = serializers.BooleanField()
+    kill_running = serializers.BooleanField()
+    log = serializers.BooleanField()
+    ringfence = serializers.JSONField(allow_null=True)
+    order = serializers.IntegerField(help_text="Lower wins.")
+    is_default = serializers.BooleanField(help_text="The group's Default Deny.")
+    owner = serializers.CharField()
+    reason = serializers.CharField()
+    ticket = serializers.CharField()
+    last_matched_at = InstantField(allow_null=True)
+    created_at = InstantField()
+    created_by = serializers.CharField()
+    changed_at = InstantField()
+    changed_by = serializers.CharField()
+
+    def get_name_warning(self, policy: Policy) -> str:
+        return "" if policy.is_default else name_warning(policy.name, Level(policy.level))
+
+    def get_applications(self, policy: Policy) -> list[str]:
+        return [str(application.id) for application in policy.named_applications]
+
+    def get_application_names(self, policy: Policy) -> list[str]:
+        return [application.name for application in policy.named_applications]
+
+
+class PolicyQuery(QuerySerializer):
+    organization = ReferenceField(required=False, help_text="Its policies and the global ones above it.")
+    scope = serializers.ChoiceField(choices=Level.choices, required=False)
+    target = ReferenceField(required=False, help_text="Id or slug of what the scope is about.")
+    effective_for = ReferenceField(required=False, help_text="Everything that applies to this computer.")
+    effective_in = ReferenceField(required=False, help_text="Everything that applies in this group.")
+    application = ReferenceField(required=False, help_text="Policies that name this application.")
+    include_disabled = serializers.BooleanField(required=False, help_text="Disabled and expired ones too.")
+    q = serializers.CharField(required=False, max_length=120, help_text="Name, or an application's name, contains.")
+
+
+class MoveBody(StrictSerializer):
+    """Exactly one of the four."""
+
+    place = serializers.ChoiceField(choices=("top", "bottom"), required=False)
+    before = serializers.UUIDField(required=False)
+    after = serializers.UUIDField(required=False)
+    order = serializers.IntegerField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Send one of place, before, after and order.")
+        return attrs
+
+
+class SettingAnswer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    organization = serializers.UUIDField(source="organization_id")
+    organization_name = serializers.CharField(source="organization.name")
+    scope = ScopeAnswer(source="*")
+    name = serializers.ChoiceField(choices=SettingName.choices)
+    value = serializers.BooleanField()
+    order = serializers.IntegerField(help_text="Lower wins.")
+    changed_at = InstantField()
+    changed_by = serializers.CharField()
+
+
+class SettingBody(StrictSerializer):
+    scope = ScopeBody()
+    name = serializers.ChoiceField(choices=SettingName.choices)
+    value = serializers.BooleanField()
+    place = serializers.ChoiceField(choices=("top", "bottom"), required=False)
+
+
+class SettingChange(StrictSerializer):
+    value = serializers.BooleanField()
+
+
+class SettingMove(StrictSerializer):
+    place = serializers.ChoiceField(choices=("top", "bottom"))
+
+
+class SettingQuery(QuerySerializer):
+    organization = ReferenceField(required=False)
+
+
+class ModeAnswer(serializers.Serializer[Any]):
+    """The mode of a computer or group now; secured has neither end nor reason."""
+
+    mode = serializers.ChoiceField(choices=Mode.choices)
+    ends_at = InstantField(allow_null=True)
+    started_at = InstantField(source="window.started_at", default=None, allow_null=True)
+    started_by = serializers.CharField(source="window.started_by", default="")
+    application = serializers.UUIDField(source="window.application_id", default=None, allow_null=True)
+    reason = serializers.CharField(source="window.reason", default="")
+    ticket = serializers.CharField(source="window.ticket", default="")
+
+
+class ModeBody(StrictSerializer):
+    mode = serializers.ChoiceField(choices=Mode.choices)
+    ends_at = InstantField(required=False, allow_null=True, help_text="Needed for learning and installation.")
+    application = serializers.UUIDField(required=False, allow_null=True)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+    ticket = serializers.CharField(required=False, allow_blank=True, max_length=120)
+
+
+class ChangeScope(serializers.Serializer[Any]):
+    level = serializers.ChoiceField(choices=Level.choices)
+    target = serializers.UUIDField()
+
+
+class ChangeAnswer(serializers.Serializer[Change]):
+    id = serializers.UUIDField()
+    organization = serializers.UUIDField(source="organization_id")
+    organization_name = serializers.CharField(source="organization.name")
+    scope = ChangeScope(source="*", help_text="Whose bundles change.")
+    verb = serializers.CharField()
+    summary = serializers.CharField()
+    object_type = serializers.CharField()
+    object = serializers.UUIDField(source="object_id")
+    actor = serializers.CharField(source="actor_id")
+    actor_name = serializers.CharField()
+    created_at = InstantField()
+
+
+class ChangeQuery(QuerySerializer):
+    organization = ReferenceField(required=False)
