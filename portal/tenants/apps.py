@@ -8,6 +8,8 @@ from django.core.checks import Error, Tags, register
 from django.db import connections
 from django.db.models.signals import pre_migrate
 
+from portal.common.registry import NavigationEntry, navigation
+
 
 class TenantsConfig(AppConfig):
     name = "portal.tenants"
@@ -17,6 +19,21 @@ class TenantsConfig(AppConfig):
     def ready(self) -> None:
         pre_migrate.connect(_let_the_application_in, sender=self)
         register(_the_role_cannot_bypass_the_wall, Tags.database)
+        _show_in_the_rail()
+
+
+def _show_in_the_rail() -> None:
+    places = (
+        (
+            "organizations",
+            NavigationEntry("Organizations", "buildings", "tenants:organization-list", "organization:read"),
+        ),
+        ("computers", NavigationEntry("Computers", "device-desktop", "tenants:computer-list", "computer:read")),
+        ("groups", NavigationEntry("Groups", "stack-2", "tenants:group-list", "computer:read")),
+        ("journal", NavigationEntry("Journal", "history", "tenants:entry-list", "journal:read")),
+    )
+    for name, entry in places:
+        navigation.register(f"tenants.{name}", entry)
 
 
 def _let_the_application_in(*, using: str, **_: Any) -> None:

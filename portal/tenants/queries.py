@@ -83,6 +83,24 @@ def group(reach: Reach, reference: UUID | str) -> ComputerGroup:
     return matches[0]
 
 
+def global_groups_above(reach: Reach) -> QuerySet[ComputerGroup]:
+    """Global groups of organizations above those in reach: they hold computers in reach by rule."""
+    return groups(reach).filter(organization_id__in=reach.ancestors, is_global=True)
+
+
+def computers_held_by(reach: Reach, group: ComputerGroup) -> QuerySet[Computer]:
+    """The computers in reach that a group holds: its own, or by rule when it is global; by name."""
+    return computers(reach).filter(held_by(group))
+
+
+def held_by(group: ComputerGroup) -> Q:
+    """The condition for being held by `group`. A global group holds computers of its organization and beneath; that
+    a caller only asks within a reach keeps it to these."""
+    if not group.is_global:
+        return Q(group=group)
+    return Q(os=group.os) & (Q(group__name__istartswith=group.name_prefix) if group.name_prefix else Q())
+
+
 def computers(reach: Reach, organization_id: UUID | None = None) -> QuerySet[Computer]:
     """Computers in reach with their group and organization, by name."""
     found = Computer.objects.within(reach).select_related("organization", "group")
@@ -105,3 +123,11 @@ def entries(reach: Reach, organization_id: UUID | None = None) -> QuerySet[Entry
     if organization_id is not None:
         found = found.filter(organization_id=organization_id)
     return found.order_by("-at", "-id")
+
+
+def entry(reach: Reach, organization_id: UUID, entry_id: UUID | str) -> Entry:
+    """One entry of an organization's System Audit. Raises NotFound."""
+    found = entries(reach, organization_id).filter(id=as_uuid(entry_id)).first()
+    if found is None:
+        raise NotFound
+    return found

@@ -53,7 +53,7 @@ def computers_matching(
     """
     found = queries.computers(reach, _organization_id(reach, organization))
     if group:
-        found = found.filter(_held_by(queries.group(reach, group)))
+        found = found.filter(queries.held_by(queries.group(reach, group)))
     if os:
         found = found.filter(os=os)
     if mode:
@@ -128,10 +128,3 @@ def verifications(reach: Reach, *, organization: str = "") -> list[OrganizationV
 
 def _organization_id(reach: Reach, reference: str) -> UUID | None:
     return queries.organization(reach, reference).id if reference else None
-
-
-def _held_by(found: ComputerGroup) -> Q:
-    """The computers a group holds: its own, or by rule when it is global."""
-    if not found.is_global:
-        return Q(group=found)
-    return Q(os=found.os) & (Q(group__name__istartswith=found.name_prefix) if found.name_prefix else Q())

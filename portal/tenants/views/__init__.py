@@ -1,0 +1,1 @@
+"""Screens of organizations, computer groups, computers and the System Audit."""
