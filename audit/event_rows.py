@@ -110,6 +110,28 @@ class EventRow:
         return self.outcome == Outcome.GAP
 
     @property
+    def signer(self) -> str:
+        """What the file's signer is called, empty when it has none."""
+        return signer_of(self.certificate)
+
+    @property
+    def chip(self) -> str:
+        """The kind of decision chip: gap, permit, permit_ringfenced or deny."""
+        if self.is_gap:
+            return "gap"
+        if self.outcome.is_deny:
+            return "deny"
+        return "permit" if self.outcome == Outcome.PERMITTED else "permit_ringfenced"
+
+    @property
+    def is_would_deny(self) -> bool:
+        return self.outcome == Outcome.WOULD_DENY
+
+    @property
+    def chip_text(self) -> str:
+        return "Would ringfence" if self.outcome == Outcome.WOULD_RINGFENCE else ""
+
+    @property
     def is_late(self) -> bool:
         """It arrived more than five minutes after it happened."""
         return self.received_at - self.occurred_at > LATE
@@ -133,6 +155,15 @@ class EventRow:
             return 0, 0
         counts = json.loads(self.command_line or "{}")
         return int(counts.get("dropped_permits", 0)), int(counts.get("dropped_denies", 0))
+
+
+def signer_of(certificate: str) -> str:
+    """What a certificate's subject calls its owner: the common name, without its label."""
+    for part in certificate.split(","):
+        label, equals, name = part.strip().partition("=")
+        if equals and label.upper() in ("CN", "O") and name:
+            return name.strip('"')
+    return certificate
 
 
 def split_path(path: str) -> tuple[str, str]:

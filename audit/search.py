@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -152,6 +153,12 @@ def matching_keys(
             [scope.organizations, scope.low, scope.high, at, number, json.dumps(scope.filters), size, shape],
         )
         return [EventKey(*row) for row in db.fetchall()]
+
+
+def topmost(reach: Reach) -> list[UUID]:
+    """The organizations in reach that stand beneath no other one in reach."""
+    parents = dict(Organization.objects.within(reach).values_list("id", "parent_id"))
+    return sorted(o for o, above in parents.items() if reach.sees(o) and (above is None or not reach.sees(above)))
 
 
 def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:

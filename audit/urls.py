@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-organization_urls: list[URLPattern | URLResolver] = []
-all_urls: list[URLPattern | URLResolver] = []
+from audit.views import events
+
+_events: list[URLPattern | URLResolver] = [
+    path("audit/", events.event_list, name="event-list"),
+    path("audit/export.csv", events.event_export, name="event-export"),
+    path("audit/file-history/", events.history, name="file-history"),
+    path("audit/<str:event>/", events.event_detail, name="event-detail"),
+]
+
+organization_urls: list[URLPattern | URLResolver] = [*_events]
+all_urls: list[URLPattern | URLResolver] = [*_events]

@@ -1,0 +1,159 @@
+"""What Permit Application proposes for an event, and why: every question of the sheet comes answered.
+
+The automatic rule, after the advice on scripts of remote-management tools (narrow, and never a hash that changes):
+1. unsigned, and the hash holds still: the hash. Nothing identifies a file better, so nothing is added to it.
+2. signed: certificate and path. It outlives updates, and nobody else can sign.
+3. else (unsigned, hash changes or was never read): the path, as an anchored pattern where the name changes, with the
+   process and, whenever it was recorded, the program that wrote the file: a file put there by another is not it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from audit import search
+from audit.event_rows import EventRow, split_path
+from audit.history import History, history_of
+from audit.name_shapes import changes, proposed_pattern, shape_of
+from audit.search_terms import EventTerms, TextTerm, like_pattern
+from policies.catalogue import RuleDraft
+from portal.common import clock
+from portal.tenants.models import Organization
+from portal.tenants.reach import Reach
+
+SIGHTING_DAYS = 30
+_MOST_SIGHTINGS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """`rule` is the automatic choice, `why` its reasons; `manual` prefills every box that has a value.
+
+    `ticked`: the boxes proposed for a manual choice. `sightings`: paths in the same folder, newest first, each once.
+    `strength` of 5.
+    """
+
+    rule: RuleDraft
+    why: tuple[str, ...]
+    manual: RuleDraft
+    ticked: frozenset[str]
+    name: str
+    history: History
+    sightings: tuple[str, ...]
+    warnings: tuple[str, ...]
+    strength: int
+
+
+def suggestion(reach: Reach, event: EventRow) -> Suggestion:
+    """The prefilled answers for one event. Reads its file's history and the sightings beside it."""
+    history = history_of(reach, event)
+    os = event.computer.os if event.computer else "windows"
+    sightings = _sightings(reach, event)
+    pattern = proposed_pattern(event.path, sightings, os) if event.path else ""
+    manual = RuleDraft(
+        hash=event.sha256,
+        path=pattern or event.path,
+        process=event.process,
+        created_by=event.created_by,
+        certificate=event.certificate,
+    )
+    rule, why = _automatic(event, history, manual, name_changes=bool(pattern))
+    ticked = {name for name in ("hash", "path", "process", "created_by", "certificate") if getattr(rule, name)}
+    if event.created_by:
+        ticked.add("created_by")
+    return Suggestion(
+        rule=rule,
+        why=why,
+        manual=manual,
+        ticked=frozenset(ticked),
+        name=proposed_name(event),
+        history=history,
+        sightings=sightings,
+        warnings=_warnings(event, history),
+        strength=strength_of(rule),
+    )
+
+
+def automatic_rule(reach: Reach, event: EventRow) -> RuleDraft:
+    """The rule of the automatic choice alone."""
+    return suggestion(reach, event).rule
+
+
+def _automatic(
+    event: EventRow, history: History, manual: RuleDraft, *, name_changes: bool
+) -> tuple[RuleDraft, tuple[str, ...]]:
+    nothing = RuleDraft()
+    if event.certificate and event.path:
+        why = (
+            f"Signed by {event.signer}: nobody else can make a file that matches.",
+            "The path keeps it to this program.",
+        )
+        return replace(nothing, certificate=manual.certificate, path=manual.path), why
+    if event.sha256 and history.is_hash_stable and not name_changes:
+        return replace(nothing, hash=manual.hash), (history.sentence, "The hash is the surest way to know a file.")
+    if event.sha256 and not event.path:
+        return replace(nothing, hash=manual.hash), ("Only its hash is known.",)
+    why_path = (
+        history.sentence if history.hash_changes else "Its name changes each time, so a hash would stop matching."
+    )
+    reasons = [why_path]
+    if name_changes:
+        reasons.append("The pattern says how many characters change, and of which kind; all else is literal.")
+    if event.created_by:
+        reasons.append("Only files written by the same program match: a file somebody swaps in does not.")
+    else:
+        reasons.append("No created-by process was recorded, so the path and the launching program must do.")
+    return replace(manual, hash="", certificate=""), tuple(reasons)
+
+
+def _warnings(event: EventRow, history: History) -> tuple[str, ...]:
+    found = []
+    if history.hash_changes:
+        found.append(history.sentence)
+    if event.path and not event.created_by and not event.certificate:
+        found.append("Without a created-by process, anyone who can write to this folder could place such a file.")
+    if event.has_hidden_characters:
+        found.append("This name contains characters that do not show. Treat with care.")
+    return tuple(found)
+
+
+def strength_of(rule: RuleDraft) -> int:
+    """How hard a rule is to slip past, 0 to 5."""
+    if rule.hash:
+        return 5
+    if rule.certificate:
+        return 4 if rule.path or rule.created_by else 3
+    points = sum(bool(value) for value in (rule.path, rule.process)) + 2 * bool(rule.created_by)
+    wide = "*" in rule.path and not rule.path.startswith("regex:")
+    return max(points - wide, 1) if points else 0
+
+
+def proposed_name(event: EventRow) -> str:
+    """A name for a new application: the signer's program, or the folder a changing script lies in, or the file."""
+    folder, file_name = split_path(event.path)
+    stem = file_name.rpartition(".")[0] or file_name
+    if changes(file_name):
+        parent = [part for part in folder.replace("\\", "/").split("/") if part]
+        return f"{parent[-1][:80]} scripts" if parent else "Scripts"
+    return stem[:100] or event.signer[:100] or "Application"
+
+
+def _sightings(reach: Reach, event: EventRow) -> tuple[str, ...]:
+    """Paths of the same shape in the same folder, of the last 30 days, newest first, the event's own first."""
+    folder, name = split_path(event.path)
+    if not folder or event.organization is None or not changes(name):
+        return (event.path,) if event.path else ()
+    terms = EventTerms(
+        low=clock.now() - timedelta(days=SIGHTING_DAYS),
+        texts=(TextTerm("path", (like_pattern(f"{folder}*"),)),),
+    )
+    rows = search.events(reach, terms, organization=_organization(event), size=_MOST_SIGHTINGS).rows
+    alike = [
+        row.path for row in rows if row.folder.lower() == folder.lower() and shape_of(row.file_name) == shape_of(name)
+    ]
+    return tuple(dict.fromkeys((event.path, *alike)))
+
+
+def _organization(event: EventRow) -> Organization | None:
+    return event.organization
