@@ -33,6 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.MFA_REQUIRED_ROLES = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: their event loop stays in the process, and no other can run beside it."""
+    items.sort(key=lambda item: "browser" in item.keywords)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
     """A fresh database of this process, made by the owner; tests connect as the application's role."""
@@ -46,7 +51,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: Any) -> I
             connections[alias].settings_dict["NAME"] = name
         call_command("migrate", database="owner", verbosity=0, interactive=False)
         connections["owner"].close()
-        connection.ops.execute_sql_flush = _flush_as_owner
+        type(connection.ops).execute_sql_flush = staticmethod(_flush_as_owner)  # of every thread and loop
         yield
         for alias in ("default", "owner"):
             connections[alias].close()

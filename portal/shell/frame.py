@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch
 from django.utils.functional import SimpleLazyObject, cached_property
@@ -92,6 +93,11 @@ class Frame:
             return address(name, self.organization)
         except NoReverseMatch:
             return ""
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long a session lasts without a step; the page warns before."""
+        return int(settings.SESSION_IDLE_SECONDS)
 
     @property
     def home(self) -> str:

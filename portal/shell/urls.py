@@ -9,10 +9,12 @@ from portal.shell import views
 organization_urls: list[URLPattern | URLResolver] = [
     path("", views.dashboard, name="dashboard"),
     path("card/<slug:name>/", views.card, name="card"),
+    path("denies/", views.denies, name="denies"),
 ]
 all_urls: list[URLPattern | URLResolver] = [
     path("", views.dashboard, name="dashboard"),
     path("card/<slug:name>/", views.card, name="card"),
+    path("denies/", views.denies, name="denies"),
 ]
 _anywhere: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),

@@ -7,9 +7,11 @@ from django.shortcuts import redirect, render
 
 from portal.common.errors import NotFound
 from portal.common.htmx import PortalRequest, needs, respond
+from portal.common.templatetags.moments import zone_of
+from portal.common.templatetags.portcullis import address
+from portal.shell import charts, recent
 from portal.shell import dashboard as numbers
 from portal.shell import palette as finding
-from portal.shell import recent
 from portal.shell import vitals as wellbeing
 from portal.shell.frame import Frame
 from portal.shell.switching import same_screen
@@ -49,6 +51,15 @@ def card(request: PortalRequest, name: str) -> HttpResponse:
         raise NotFound
     template = "shell/card.html#card" if request.htmx else "shell/card.html"
     return respond(request, template, {"card": found})
+
+
+@needs(Capability.AUDIT_READ, everywhere=True)
+def denies(request: PortalRequest) -> HttpResponse:
+    """The chart, loaded on its own because it asks the most; as a page it is the dashboard."""
+    if not request.htmx:
+        return redirect(address("shell:dashboard", request.organization))
+    chart = charts.denies(request.reach, request.organization, zone_of({"request": request}))
+    return respond(request, "shell/denies.html", {"chart": chart})
 
 
 @needs(Capability.ORGANIZATION_READ, everywhere=True)

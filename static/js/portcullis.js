@@ -30,19 +30,20 @@ window.portcullis = (() => {
     requestAnimationFrame(() => (live.textContent = text));
   }
 
-  function toast(text, { undo = "", label = "Undo", bad = false, href = "", linkText = "Open" } = {}) {
+  function toast(text, { undo = "", label = "Undo", bad = false, href = "", linkText = "Open", run = null } = {}) {
     const box = $("#toasts");
     if (!box) return;
     const line = document.createElement("div");
     line.className = "toast-line";
     line.setAttribute("role", bad ? "alert" : "status");
     line.append(Object.assign(document.createElement("span"), { textContent: text }));
-    if (undo) {
+    const act = run || (undo && (() => window.htmx.ajax("POST", undo, { target: "#live", swap: "none" })));
+    if (act) {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
-      button.dataset.key = "u";
+      if (undo) button.dataset.key = "u";
       button.addEventListener("click", () => {
         line.remove();
-        window.htmx.ajax("POST", undo, { target: "#live", swap: "none" });
+        act();
       });
       line.append(button);
     }
@@ -228,6 +229,7 @@ window.portcullis = (() => {
   function afterRequest({ detail }) {
     const dialog = detail.elt.closest?.("dialog[open]");
     const wrote = detail.requestConfig.verb !== "get";
+    if (detail.successful) expectEnd();
     if (dialog && detail.successful && wrote && !dialog.contains(detail.target)) dialog.close();
     const own = detail.elt.closest?.("[data-quiet]"); // a card tells of its failure itself
     own?.toggleAttribute("data-failed", detail.failed);
@@ -236,6 +238,23 @@ window.portcullis = (() => {
       const shownInPlace = status === 422 || status === 409 || ["drawer", "dialog"].includes(detail.target?.id);
       if (!shownInPlace) toast(told(detail.xhr) || WORDS[status] || "That did not work. Nothing was changed.", { bad: true });
     }
+  }
+
+  /* Two minutes before an idle session ends there is a message that keeps it; any answer of the server does too. */
+  let warning = 0;
+
+  function expectEnd() {
+    const idle = Number(document.body.dataset.idleSeconds || 0);
+    clearTimeout(warning);
+    if (idle > 150) warning = setTimeout(warnOfEnd, (idle - 120) * 1000);
+  }
+
+  function warnOfEnd() {
+    toast("You will be signed out in 2 minutes.", {
+      bad: true,
+      label: "Stay",
+      run: () => window.htmx.ajax("GET", $("#health-dot").href, { target: "#health-dot", swap: "outerHTML" }),
+    });
   }
 
   /* The server's own words, from the panel that it answers an error with. */
@@ -313,5 +332,6 @@ window.portcullis = (() => {
 
   ready();
   listenToHtmx();
+  expectEnd();
   return { $, $$, store, say, toast, openDialog, openMenu, setTheme, isDark: dark };
 })();
