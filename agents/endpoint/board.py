@@ -10,13 +10,12 @@ from __future__ import annotations
 import enum
 import mmap
 import time
-from typing import Literal
 
 JOURNAL_SLOTS = 4_096
-FREE, PENDING = 0, 3
+FREE, EXEC_PENDING, OPEN_PENDING = 0, 3, 4
 SILENCE_NS = 2_000_000_000
 
-Counted = Literal["permit", "deny"]
+ALLOWED = 1
 
 
 class Word(enum.IntEnum):
@@ -64,10 +63,10 @@ class Board:
         """How long the worker has not been heard."""
         return time.monotonic_ns() - int(self.words[Word.HEARTBEAT_NS])
 
-    def read(self, fd: int) -> None:
-        """The worker holds this event and has not answered it."""
-        if fd < JOURNAL_SLOTS:
-            self.words[_JOURNAL + fd] = PENDING
+    def read(self, fd: int, state: int) -> None:
+        """The worker holds this event and has not answered it: EXEC_PENDING or OPEN_PENDING."""
+        if 0 <= fd < JOURNAL_SLOTS:
+            self.words[_JOURNAL + fd] = state
 
     def decided(self, fd: int, verdict: int) -> None:
         """The worker is about to answer this event so."""
@@ -80,12 +79,18 @@ class Board:
             self.words[_JOURNAL + fd] = FREE
 
     def journal(self) -> list[int]:
-        """The state of every slot: FREE, PENDING, or the verdict about to be given."""
+        """The state of every slot: FREE, one of the two PENDING, or the verdict about to be given."""
         return list(self.words[_JOURNAL : _JOURNAL + JOURNAL_SLOTS])
 
     def clear_journal(self) -> None:
         """Forget every slot: all of them have been answered."""
         self.words[_JOURNAL : _JOURNAL + JOURNAL_SLOTS] = memoryview(bytes(JOURNAL_SLOTS * 8)).cast("Q")
+
+    def answered_by_guardian(self, verdict: int, *, is_run: bool) -> None:
+        """The guardian answered for a worker that could not. A run it answered has no event: the next gap counts it."""
+        self[Word.ANSWERED_BY_GUARDIAN] += 1
+        if is_run:
+            self[Word.RECORDED_PERMITS if verdict == ALLOWED else Word.RECORDED_DENIES] += 1
 
     def unspooled(self) -> tuple[int, int]:
         """How many (permits, denies) were decided but never reached the spool: lost with a killed worker."""

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable
 from types import FrameType
 
-from agents.endpoint.board import FREE, JOURNAL_SLOTS, PENDING, SILENCE_NS, Board, Word
+from agents.endpoint.board import EXEC_PENDING, FREE, JOURNAL_SLOTS, OPEN_PENDING, SILENCE_NS, Board, Word
 from agents.endpoint.kernel import fanotify, libc
 
 _TICK_SECONDS = 0.25
@@ -28,6 +28,7 @@ _STOP_SECONDS = 3.0
 _LOADING_SECONDS = 60.0
 _FRUITLESS_STARTS = 3
 _PAUSE_SECONDS = 1.0
+_UNDECIDED = (FREE, EXEC_PENDING, OPEN_PENDING)
 
 Child = Callable[[], None]
 WorkerChild = Callable[[int], None]
@@ -53,6 +54,7 @@ class Guardian:
         """Guard until told to stop (SIGTERM, SIGINT, or the parent's death). Returns the exit status."""
         self._listen_for_signals()
         self._board[Word.GUARDIAN_PID] = os.getpid()
+        libc.set_name("pc-guardian")
         self._start_syncer()
         self._group = fanotify.open_group()
         try:
@@ -103,7 +105,7 @@ class Guardian:
             return
         pid = os.fork()
         if pid == 0:
-            self._become(self._syncer)
+            self._become("pc-syncer", self._syncer)
         self._board[Word.SYNCER_PID] = pid
 
     def _start_worker(self) -> None:
@@ -116,15 +118,16 @@ class Guardian:
             resource.setrlimit(resource.RLIMIT_NOFILE, (JOURNAL_SLOTS, JOURNAL_SLOTS))
             group = self._group
             self._group = -1
-            self._become(lambda: self._worker(group))
+            self._become("pc-worker", lambda: self._worker(group))
         self._board[Word.WORKER_PID] = pid
 
-    def _become(self, child: Child) -> None:
+    def _become(self, name: str, child: Child) -> None:
         """In a forked child: forget that we are the guardian, run, end. Never returns."""
         try:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR1, signal.SIGUSR2):
                 signal.signal(number, signal.SIG_DFL)
+            libc.set_name(name)
             libc.die_with_parent()
             if os.getppid() != self._board[Word.GUARDIAN_PID]:
                 os._exit(0)
@@ -157,11 +160,11 @@ class Guardian:
         """Answer what the dead worker had read, before another can reuse the same descriptor numbers."""
         fallback = self._board[Word.FALLBACK]
         for fd, state in enumerate(self._board.journal()):
-            verdict = fallback if state in (FREE, PENDING) else state
+            verdict = fallback if state in _UNDECIDED else state
             # A free slot is tried as well: the worker may have died between reading and writing it down.
             with contextlib.suppress(OSError):
                 fanotify.answer(self._group, fd, verdict)
-                self._board[Word.ANSWERED_BY_GUARDIAN] += 1
+                self._board.answered_by_guardian(verdict, is_run=state in (FREE, EXEC_PENDING))
         self._board.clear_journal()
         self._board[Word.WORKER_PID] = self._board[Word.READY] = self._board[Word.GO] = 0
         self._board[Word.RESTARTS] += 1
@@ -184,7 +187,8 @@ class Guardian:
         for event in fanotify.read_events(self._group):
             if event.mask & (fanotify.OPEN_EXEC_PERM | fanotify.OPEN_PERM):
                 fanotify.answer(self._group, event.fd, fallback)
-                self._board[Word.ANSWERED_BY_GUARDIAN] += 1
+                is_run = bool(event.mask & fanotify.OPEN_EXEC_PERM)
+                self._board.answered_by_guardian(fallback, is_run=is_run)
             os.close(event.fd)
 
     def _stop(self) -> None:

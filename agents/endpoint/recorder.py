@@ -4,6 +4,7 @@ background.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections import deque
@@ -31,8 +32,6 @@ class Recorder:
         self._waiting: deque[Recorded] = deque()
         self._creators: deque[tuple[bytes, str, int]] = deque()
         self._lost = board.unspooled()
-        board[Word.SPOOLED_PERMITS] = board[Word.RECORDED_PERMITS]
-        board[Word.SPOOLED_DENIES] = board[Word.RECORDED_DENIES]
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self.on_start: Callable[[], None] = _nothing
@@ -58,6 +57,7 @@ class Recorder:
     def _run(self) -> None:
         self.on_start()
         spool = Spool(self._path)
+        self._flush(spool)
         while not self._ending.wait(FLUSH_SECONDS):
             self._flush(spool)
         self._flush(spool)
@@ -65,21 +65,30 @@ class Recorder:
 
     def _flush(self, spool: Spool) -> None:
         taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        creators = [self._creators.popleft() for _ in range(len(self._creators))]
         try:
             if any(self._lost):
-                spool.lose(*self._lost)
-                self._lost = (0, 0)
+                self._tell_losses(spool)
             if taken:
                 spool.append(self._boot_id, taken)
-            if creators:
-                spool.remember_creators(creators)
         except sqlite3.OperationalError:
             # Disk full or busy: keep the events in order and try again, within bounds.
             self._waiting.extendleft(reversed(self._within_bounds(taken)))
             return
         for one in taken:
             self._board[_SPOOLED[one.kind]] += 1
+        creators = [self._creators.popleft() for _ in range(len(self._creators))]
+        if creators:
+            # The attribute on the file is what counts; a mirror that cannot be written is only missed elsewhere.
+            with contextlib.suppress(sqlite3.OperationalError):
+                spool.remember_creators(creators)
+
+    def _tell_losses(self, spool: Spool) -> None:
+        permits, denies = self._lost
+        spool.lose(permits, denies)
+        # Only now do they count as dealt with: a worker killed before this leaves them to the next one.
+        self._board[Word.SPOOLED_PERMITS] += permits
+        self._board[Word.SPOOLED_DENIES] += denies
+        self._lost = (0, 0)
 
     def _within_bounds(self, taken: list[Recorded]) -> list[Recorded]:
         """What to keep in memory while the spool cannot be written: oldest permits go first, and are counted."""
@@ -98,7 +107,6 @@ class Recorder:
     def _lose(self, one: Recorded) -> None:
         permits, denies = self._lost
         self._lost = (permits + (one.kind == PERMIT), denies + (one.kind == DENY))
-        self._board[_SPOOLED[one.kind]] += 1
 
 
 def _nothing() -> None:

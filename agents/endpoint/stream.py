@@ -71,7 +71,7 @@ class Stream:
     def _poll(self, door: Door) -> StreamHint:
         known = max(door.revision, self._last.revision if self._last else 0)
         mark = "&" if "?" in door.url else "?"
-        url = f"{door.url}{mark}{urlencode({'revision': known})}"
+        url = f"{door.url}{mark}{urlencode({'after': known})}"
         return self._transport.poll(url, door.token, StreamHint, POLL_SECONDS)
 
     def _is_news(self, door: Door, hint: StreamHint) -> bool:

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
-from agents.endpoint.board import SILENCE_NS, Board, Word
+from agents.endpoint.board import EXEC_PENDING, OPEN_PENDING, SILENCE_NS, Board, Word
 from agents.endpoint.creators import Creators
 from agents.endpoint.files import INLINE_BYTES, FileCache, Found, Key, key_of, look_at, stamps_of
 from agents.endpoint.gate import Gate
@@ -110,7 +110,8 @@ class Worker:
         events = list(fanotify.read_events(self._group))
         now = time.monotonic_ns()
         for event in events:
-            self._board.read(event.fd)
+            is_run = event.mask & fanotify.OPEN_EXEC_PERM
+            self._board.read(event.fd, EXEC_PENDING if is_run else OPEN_PENDING)
         for event in events:
             self._take(event, now)
 

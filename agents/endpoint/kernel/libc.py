@@ -10,7 +10,7 @@ import sys
 CLONE_NEWNS = 0x00020000
 MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 0x2, 0x4, 0x4000, 0x40000
 MNT_DETACH = 0x2
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _AT_EMPTY_PATH = 0x1000
 _MAX_HANDLE_BYTES = 128
 
@@ -27,6 +27,11 @@ def _check(result: int, call: str) -> int:
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel send `number` to this process when the thread that started it ends."""
     _check(_libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0), "prctl")
+
+
+def set_name(name: str) -> None:
+    """What process lists call this process; 15 characters."""
+    _check(_libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl")
 
 
 def unshare_mounts() -> None:

@@ -165,7 +165,7 @@ class PortalDouble:
         if name == "enroll":
             return messages.encode(self._enroll(messages.decode(EnrollRequest, body)))
         if name == "stream":
-            return messages.encode(self._stream(headers, int(target.partition("revision=")[2] or 0)))
+            return messages.encode(self._stream(headers, int(target.partition("after=")[2] or 0)))
         self._verify(method, target, headers, body)
         if self.busy:
             self.busy -= 1
