@@ -253,3 +253,9 @@ def _enrolled(key: ComputerKey) -> Enrolled:
         key_id=key.key_id,
         is_pending=key.state == KeyState.PENDING,
     )
+
+
+def computer_moved(reach: Reach, computer: Computer) -> None:
+    """A computer in another group is due that group's bundle. Only an enrolled one can be sent any."""
+    if ComputerKey.objects.within(reach).filter(computer=computer, state=KeyState.ACTIVE).exists():
+        owe_bundle(computer, clock.now())

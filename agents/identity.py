@@ -126,7 +126,18 @@ def _find(key_id: str) -> _Known:
         row = cursor.fetchone()
     if row is None:
         return _Known()
-    return _Known(row[0], bytes(row[1]), *row[2:9], tuple(row[9]))
+    return _Known(
+        row=row[0],
+        public_key=bytes(row[1]),
+        fingerprint=row[2],
+        state=row[3],
+        computer_id=row[4],
+        computer_name=row[5],
+        computer_number=row[6],
+        organization_id=row[7],
+        organization_number=row[8],
+        ancestors=tuple(row[9]),
+    )
 
 
 def _caller(known: _Known, key_id: str, sequence: int, address: str) -> Caller:

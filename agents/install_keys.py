@@ -137,3 +137,8 @@ def _check(group: ComputerGroup, now: datetime, expires_at: datetime, max_uses: 
         raise Refused(f"An install key lives for at most {MAX_DAYS} days.", pointer="/expires_at")
     if max_uses is not None and not 1 <= max_uses <= MAX_USES:
         raise Refused(f"A key can be used 1 to {MAX_USES:,} times; leave it empty for no limit.", pointer="/max_uses")
+
+
+def in_days(days: int) -> datetime:
+    """The instant that many days from now."""
+    return clock.now() + timedelta(days=days)
