@@ -10,5 +10,9 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.accounts import sign_in_record
+        from portal.common.registry import NavigationEntry, navigation
 
         sign_in_record.connect()
+        navigation.register(
+            "accounts.settings", NavigationEntry("Settings", "settings", "accounts:settings", "user:read")
+        )

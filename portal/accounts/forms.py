@@ -65,12 +65,24 @@ class InviteForm(forms.Form):
         self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
 
 
+class RoleForm(forms.Form):
+    """A role at one of `organizations`, (slug, name)."""
+
+    organization = forms.ChoiceField()
+    role = forms.ChoiceField(choices=Role.choices)
+    may_act_globally = forms.BooleanField(required=False, label="May act globally")
+
+    def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
+
+
 class TokenForm(forms.Form):
     """`organizations` as (slug, name) and `capabilities` as (value, value): what the actor has themselves."""
 
     name = forms.CharField(max_length=120, help_text="What it is for, e.g. nightly report.")
-    organizations = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    capabilities = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+    organizations = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}))
+    capabilities = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}))
     days = forms.TypedChoiceField(
         coerce=int,
         choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "1 year")],

@@ -229,6 +229,13 @@ def roles_of(reach: Reach, user: User) -> QuerySet[Membership]:
     return found.select_related("organization").order_by("organization__name")
 
 
+def may_change(reach: Reach, user: User) -> bool:
+    """Whether the actor may change the person itself: has that right wherever the person has a role."""
+    with reaching(system_reach("find a person's roles")) as system:
+        held = list(Membership.objects.within(system).filter(user=user).values_list("organization_id", flat=True))
+    return all(reach.can(Capability.USER_WRITE, organization_id) for organization_id in held)
+
+
 def home_of(user: User) -> UUID | None:
     """The organization whose System Audit tells about a person: the topmost where they have a role."""
     with reaching(system_reach("find where a person belongs")) as system:

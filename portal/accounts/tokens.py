@@ -104,9 +104,12 @@ def _check_wish(
             )
 
 
-def tokens(reach: Reach, *, search: str = "") -> QuerySet[ApiToken]:
-    """Tokens of the organizations in reach, newest first; `search` looks in the prefix and the name."""
+def tokens(reach: Reach, *, organization_id: UUID | None = None, search: str = "") -> QuerySet[ApiToken]:
+    """Tokens of the organizations in reach, or that may touch one of them, newest first; `search` looks in the
+    prefix and the name."""
     found = ApiToken.objects.within(reach).select_related("user", "organization")
+    if organization_id is not None:
+        found = found.filter(organizations__contains=[organization_id])
     if search:
         found = found.filter(Q(prefix__startswith=search[:15]) | Q(name__icontains=search))
     return found.order_by("-created_at", "-id")

@@ -12,12 +12,27 @@ from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as passkeys
 from django.urls import URLPattern, URLResolver, path, register_converter
 
-from portal.accounts.views import entrance, profile
+from portal.accounts.views import entrance, people, profile, tokens
 
 register_converter(entrance.SetUpDoor, "set_up_door")
 
-organization_urls: list[URLPattern | URLResolver] = []
-all_urls: list[URLPattern | URLResolver] = []
+_settings: list[URLPattern | URLResolver] = [
+    path("settings/", people.person_list, name="settings"),
+    path("settings/people/", people.person_list, name="person-list"),
+    path("settings/people/invite/", people.person_invite, name="person-invite"),
+    path("settings/people/<uuid:person>/", people.person_detail, name="person-detail"),
+    path("settings/people/<uuid:person>/role/", people.person_role, name="person-role"),
+    path("settings/people/<uuid:person>/lock/", people.person_lock, name="person-lock"),
+    path("settings/people/<uuid:person>/unlock/", people.person_unlock, name="person-unlock"),
+    path("settings/people/<uuid:person>/sign-out/", people.person_sign_out, name="person-sign-out"),
+    path("settings/people/<uuid:person>/link/", people.person_link, name="person-link"),
+    path("settings/people/<uuid:person>/factors/", people.person_factors_forget, name="person-factors-forget"),
+    path("settings/tokens/", tokens.token_list, name="token-list"),
+    path("settings/tokens/new/", tokens.token_create, name="token-create"),
+    path("settings/tokens/<uuid:token>/revoke/", tokens.token_revoke, name="token-revoke"),
+]
+organization_urls: list[URLPattern | URLResolver] = _settings
+all_urls: list[URLPattern | URLResolver] = _settings
 
 _entrance: list[URLPattern | URLResolver] = [
     path("sign-in/", entrance.sign_in, name="account_login"),
