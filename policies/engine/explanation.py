@@ -7,7 +7,7 @@ from heapq import nsmallest
 from policies.engine import sentences
 from policies.engine.decision import ConditionCheck, Outcome, SkipReason, TraceStep
 from policies.engine.facts import FileFacts
-from policies.engine.layers import Layer, Standing
+from policies.engine.layers import Chain, Standing
 from policies.engine.model import Place
 from policies.engine.patterns import ABSENT, is_regex, is_wildcard
 from policies.engine.rule_index import Hit, RuleIndex
@@ -33,7 +33,7 @@ class _Candidate:
 class Walk:
     """One walk through the policies of a computer, kept so that it can be told."""
 
-    def __init__(self, index: RuleIndex, chain: Sequence[Layer], facts: FileFacts, place: Place, at_ms: int) -> None:
+    def __init__(self, index: RuleIndex, chain: Chain, facts: FileFacts, place: Place, at_ms: int) -> None:
         self._index = index
         self._chain = chain
         self._facts = facts
@@ -61,13 +61,17 @@ class Walk:
         return f"{nothing}. Closest: {closest.sentence}."
 
     def _candidates(self) -> Iterator[_Candidate]:
-        for layer in self._chain:
-            suspects = set(map(id, layer.suspects))
-            for standing in layer.standings:
-                hit = next((self._hits[name] for name in standing.policy.applications if name in self._hits), None)
-                suspect = hit is None and id(standing) in suspects
-                if hit or suspect or standing.policy.is_default:
-                    yield self._candidate(standing, hit, suspect)
+        suspects = set(map(id, self._chain.suspects))
+        for standing in self._chain.standings:
+            hit = self._first_hit(standing)
+            suspect = hit is None and id(standing) in suspects
+            if hit or suspect or standing.policy.is_default:
+                yield self._candidate(standing, hit, suspect)
+
+    def _first_hit(self, standing: Standing) -> Hit | None:
+        rows = (self._hits[name] for name in standing.policy.applications if name in self._hits)
+        row = next(rows, None)
+        return None if row is None else self._index.hit(row)
 
     def _candidate(self, standing: Standing, hit: Hit | None, suspect: bool) -> _Candidate:
         skipped = None
@@ -110,7 +114,7 @@ class Walk:
     def _checks(self, hit: Hit) -> tuple[ConditionCheck, ...]:
         checks = []
         for number in self._index.conditions[hit.row]:
-            field, pattern = self._index.atoms[number]
+            field, pattern = self._index.condition(number)
             matched = number in self._atoms
             checks.append(ConditionCheck(field, pattern, self._value(field, pattern), matched))
         return tuple(checks)
@@ -131,13 +135,13 @@ class Walk:
         standings = self._unmatched_before(winner)
         rows = {row for atom in self._atoms for row in self._index.rows_with(atom)}
         near = [
-            (self._distance(row), standings[hit.application.id].rank(self._prioritize_builtin), row)
+            (self._distance(row), standings[self._index.owner(row).id].rank(self._prioritize_builtin), row)
             for row in rows
-            if (hit := self._index.rows[row]).application.id in standings
+            if self._index.owner(row).id in standings
         ]
         said = [one for one in near if one[0] != _SAYS_NOTHING]
         for _, _, row in nsmallest(MOST_NEAR_MISSES, said):
-            hit = self._index.rows[row]
+            hit = self._index.hit(row)
             checks = self._checks(hit)
             sentence = sentences.near_miss(hit, checks)
             yield _step("near_miss", standings[hit.application.id], hit, "", checks, sentence)
@@ -146,21 +150,20 @@ class Walk:
         """Of every application that did not match, the first active policy on it that stood before the winner."""
         last = winner.rank(self._prioritize_builtin) if winner else None
         found: dict[str, Standing] = {}
-        for layer in self._chain:
-            for standing in layer.standings:
-                rank = standing.rank(self._prioritize_builtin)
-                if (last is not None and rank >= last) or standing.skip_reason(self._facts.user, self._at_ms):
-                    continue
-                for application in standing.policy.applications:
-                    known = found.get(application)
-                    if application not in self._hits and (known is None or rank < known.rank(self._prioritize_builtin)):
-                        found[application] = standing
+        for standing in self._chain.standings:
+            rank = standing.rank(self._prioritize_builtin)
+            if (last is not None and rank >= last) or standing.skip_reason(self._facts.user, self._at_ms):
+                continue
+            for application in standing.policy.applications:
+                known = found.get(application)
+                if application not in self._hits and (known is None or rank < known.rank(self._prioritize_builtin)):
+                    found[application] = standing
         return found
 
     def _distance(self, row: int) -> tuple[int, int]:
         failed = weight = 0
         for number in self._index.conditions[row]:
-            field, pattern = self._index.atoms[number]
+            field, pattern = self._index.condition(number)
             if number not in self._atoms:
                 failed += 1
             elif pattern != ABSENT:

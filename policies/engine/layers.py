@@ -72,13 +72,28 @@ class Layer:
     standings: list[Standing] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What one computer walks, layer by layer, in no order: `rank` sorts."""
+
+    tables: tuple[dict[str, list[Standing]], ...]
+    suspects: tuple[Standing, ...]
+    standings: tuple[Standing, ...]
+    default_builtin_first: Standing | None
+    default_custom_first: Standing | None
+
+    def default(self, prioritize_builtin: bool) -> Standing | None:
+        """The Default Deny that comes first."""
+        return self.default_builtin_first if prioritize_builtin else self.default_custom_first
+
+
 class Layers:
-    """All policies of an engine. `chain` gives those of one computer, layer by layer, in no order."""
+    """All policies of an engine. `chain` gives those of one computer."""
 
     def __init__(self, policies: Iterable[Policy], os: str, unreadable: Set[str]) -> None:
         """`unreadable` names the applications with a rule that cannot be read: their policies become suspects."""
         self._layers: dict[tuple[str, str], Layer] = {}
-        self._chains: dict[Place, tuple[Layer, ...]] = {}
+        self._chains: dict[Place, Chain] = {}
         standings = [Standing(policy, os) for policy in policies]
         _rank(standings)
         for standing in standings:
@@ -97,21 +112,31 @@ class Layers:
             return
         layer.suspects.append(standing)
 
-    def chain(self, place: Place) -> tuple[Layer, ...]:
-        """The layers that apply to a computer: its own, its group's, its organization's, the global ones above."""
+    def chain(self, place: Place) -> Chain:
+        """The policies that apply to a computer: its own, its group's, its organization's, the global ones above."""
         chain = self._chains.get(place)
         if chain is None:
-            keys = [
-                ("computer", place.computer),
-                ("group", place.group),
-                ("organization", place.organization),
-                *(("global", target) for target in dict.fromkeys((place.organization, *place.above))),
-            ]
-            chain = tuple(layer for key in keys if (layer := self._layers.get(key)) is not None)
             if len(self._chains) >= _MEMO_PLACES:
                 self._chains.clear()
-            self._chains[place] = chain
+            chain = self._chains[place] = self._chain(place)
         return chain
+
+    def _chain(self, place: Place) -> Chain:
+        keys = [
+            ("computer", place.computer),
+            ("group", place.group),
+            ("organization", place.organization),
+            *(("global", target) for target in dict.fromkeys((place.organization, *place.above))),
+        ]
+        layers = [layer for key in keys if (layer := self._layers.get(key)) is not None]
+        defaults = [standing for layer in layers for standing in layer.defaults]
+        return Chain(
+            tables=tuple(layer.by_application for layer in layers),
+            suspects=tuple(standing for layer in layers for standing in layer.suspects),
+            standings=tuple(standing for layer in layers for standing in layer.standings),
+            default_builtin_first=min(defaults, key=lambda one: one.rank_builtin_first, default=None),
+            default_custom_first=min(defaults, key=lambda one: one.rank_custom_first, default=None),
+        )
 
 
 def _rank(standings: list[Standing]) -> None:

@@ -27,13 +27,16 @@ class UndefinedVariable(Exception):
     """The pattern names a machine variable that this computer does not have: it can match nothing here."""
 
 
-def unquoted(text: str) -> tuple[str, int]:
-    """The pattern without outer spaces and one pair of quotes, and where it starts in the typed text."""
+def unquoted(text: str) -> str:
+    """The pattern without outer spaces and one pair of quotes."""
     inner = text.strip()
+    return inner[1:-1] if len(inner) >= 2 and inner[0] == inner[-1] == '"' else inner
+
+
+def start_of_pattern(text: str) -> int:
+    """Where the unquoted pattern starts in the typed text."""
     start = len(text) - len(text.lstrip())
-    if len(inner) >= 2 and inner[0] == inner[-1] == '"':
-        return inner[1:-1], start + 1
-    return inner, start
+    return start + (len(text.strip()) >= 2 and text.strip()[0] == text.strip()[-1] == '"')
 
 
 def is_regex(pattern: str) -> bool:
@@ -50,13 +53,13 @@ def normal_pattern(text: str, os: str, machine: Mapping[str, str] = STANDARD_MAC
     Raises PatternError for an unknown variable, UndefinedVariable for one that `machine` does not define.
     Does not compile: a regular expression may still be refused by `matcher`.
     """
-    pattern, start = unquoted(text)
+    pattern = unquoted(text)
     if pattern == ABSENT:
         return ABSENT
     if is_regex(pattern):
         return REGEX_PREFIX + pattern[len(REGEX_PREFIX) :]
     if "%" in pattern:
-        pattern = _expanded(pattern, start, os, machine)
+        pattern = _expanded(pattern, start_of_pattern(text), os, machine)
     pattern = normal_path(pattern, os)
     return _STARS.sub("*", pattern) if "**" in pattern else pattern
 

@@ -1,10 +1,13 @@
 """All rules of all applications, so that facts find the ones they match without trying the others.
 
-Every distinct condition is an *atom*, a small integer. Each rule hangs on its rarest atom; its other atoms are checked
-by set membership. So a certificate that ten thousand rules share costs nothing extra.
+Every distinct condition is an *atom*, a small integer. Each rule is a *row* and hangs on its rarest atom; its other
+atoms are checked by set membership. So a certificate that ten thousand rules share costs nothing extra.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from policies.engine.facts import FileFacts
@@ -12,18 +15,20 @@ from policies.engine.model import Application
 from policies.engine.normal_form import normal_certificate, normal_hash
 from policies.engine.pattern_error import PatternError
 from policies.engine.patterns import ABSENT, UndefinedVariable, normal_pattern
-from policies.engine.rules import PATTERN_FIELDS, FileRule, RuleField
+from policies.engine.rules import PATTERN_FIELDS, RULE_FIELDS, FileRule, RuleField
 from policies.engine.text_index import TextIndex
 
-Atom = tuple[str, str]
-
+NO_ROW = -1
 _MEMO_ENTRIES = 16_384
 _MEMO_CHARACTERS = 512
+
+# Atoms beside the rarest one, the row, and the id of its application.
+_Anchored = tuple[tuple[int, ...], int, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The first rule of an application that matched: `row` is its place in the index, `number` counts from 1."""
+    """A rule of an application; `number` counts from 1 within it, `row` is its place in the index."""
 
     application: Application
     rule: FileRule
@@ -37,33 +42,33 @@ class RuleIndex:
     def __init__(self, applications: Iterable[Application], os: str, machine: Mapping[str, str]) -> None:
         self.os = os
         self.applications = {application.id: application for application in applications}
-        self.atoms: list[Atom] = []
-        self.rows: list[Hit] = []
         self.conditions: list[tuple[int, ...]] = []
         self.unreadable: dict[str, Hit] = {}
-        self._numbers: dict[Atom, int] = {}
-        self._uses: list[int] = []
-        self._read(machine)
-        self._texts = {field: TextIndex(self._patterns_of(field), os) for field in PATTERN_FIELDS}
-        self._note_unreadable_patterns()
-        self._hashes = self._patterns_of("hash")
-        self._certificates = self._patterns_of("certificate")
-        self._absent = {field: self._absent_atoms(field) for field in PATTERN_FIELDS}
-        self._anchored = self._hang()
+        self._owners: list[Application] = []
+        self._numbers = array("L")
+        self._atoms: dict[RuleField, dict[str, int]] = {field: {} for field in RULE_FIELDS}
+        self._fields: list[RuleField] = []
+        self._patterns: list[str] = []
+        self._uses = array("L")
         self._rows_with: dict[int, list[int]] | None = None
         self._processes: dict[str, Sequence[int]] = {}
         self._creators: dict[str, Sequence[int]] = {}
+        with _no_garbage_collection():
+            self._read(machine)
+            self._hashes, self._certificates = self._atoms["hash"], self._atoms["certificate"]
+            self._absent = {field: self._absent_atoms(field) for field in PATTERN_FIELDS}
+            self._texts = {field: TextIndex(self._searchable(field), os) for field in PATTERN_FIELDS}
+            self._note_unreadable_patterns()
+            self._anchored = self._hang()
 
-    def match(self, facts: FileFacts) -> dict[str, Hit]:
-        """The applications that match and the first rule of each that does, whatever policies say."""
+    def match(self, facts: FileFacts) -> dict[str, int]:
+        """The applications that match and the row of the first rule of each that does, whatever policies say."""
         atoms = self.matched_atoms(facts)
-        found: dict[str, Hit] = {}
+        found: dict[str, int] = {}
         for atom in atoms:
-            for others, hit in self._anchored.get(atom, ()):
-                if atoms.issuperset(others):
-                    earlier = found.get(hit.application.id)
-                    if earlier is None or hit.row < earlier.row:
-                        found[hit.application.id] = hit
+            for others, row, application in self._anchored.get(atom, ()):
+                if atoms.issuperset(others) and row <= found.get(application, row):
+                    found[application] = row
         return found
 
     def matched_atoms(self, facts: FileFacts) -> set[int]:
@@ -79,6 +84,17 @@ class RuleIndex:
             if number is not None:
                 atoms.add(number)
         return atoms
+
+    def hit(self, row: int) -> Hit:
+        application, number = self._owners[row], self._numbers[row]
+        return Hit(application, application.rules[number - 1], number, row)
+
+    def owner(self, row: int) -> Application:
+        return self._owners[row]
+
+    def condition(self, atom: int) -> tuple[RuleField, str]:
+        """The field and the normal pattern of an atom."""
+        return self._fields[atom], self._patterns[atom]
 
     def rows_with(self, atom: int) -> Sequence[int]:
         """The rows of the rules that have this condition. For explanations: the first call reads all rules."""
@@ -105,76 +121,88 @@ class RuleIndex:
     def _read(self, machine: Mapping[str, str]) -> None:
         for application in self.applications.values():
             for number, rule in enumerate(application.rules, start=1):
-                hit = Hit(application, rule, number, len(self.rows))
                 try:
-                    atoms = tuple(self._number(atom) for atom in rule_atoms(rule, self.os, machine))
+                    atoms = tuple([self._atom(*one) for one in rule_conditions(rule, self.os, machine)])
                 except UndefinedVariable:
                     continue
                 except PatternError:
-                    self.unreadable.setdefault(application.id, hit)
+                    self.unreadable.setdefault(application.id, Hit(application, rule, number, NO_ROW))
                     continue
                 if atoms:
-                    self.rows.append(hit)
                     self.conditions.append(atoms)
+                    self._owners.append(application)
+                    self._numbers.append(number)
 
-    def _number(self, atom: Atom) -> int:
-        number = self._numbers.get(atom)
+    def _atom(self, field: RuleField, pattern: str) -> int:
+        known = self._atoms[field]
+        number = known.get(pattern)
         if number is None:
-            number = self._numbers[atom] = len(self.atoms)
-            self.atoms.append(atom)
+            number = known[pattern] = len(self._patterns)
+            self._fields.append(field)
+            self._patterns.append(pattern)
             self._uses.append(0)
         self._uses[number] += 1
         return number
 
-    def _patterns_of(self, field: str) -> dict[str, int]:
-        return {
-            pattern: number
-            for number, (of, pattern) in enumerate(self.atoms)
-            if of == field and (pattern != ABSENT or field not in PATTERN_FIELDS)
-        }
+    def _searchable(self, field: RuleField) -> dict[str, int]:
+        return {pattern: number for pattern, number in self._atoms[field].items() if pattern != ABSENT}
 
-    def _absent_atoms(self, field: str) -> tuple[int, ...]:
-        number = self._numbers.get((field, ABSENT))
+    def _absent_atoms(self, field: RuleField) -> tuple[int, ...]:
+        number = self._atoms[field].get(ABSENT)
         return () if number is None else (number,)
 
     def _note_unreadable_patterns(self) -> None:
-        broken = set().union(*(index.unreadable for index in self._texts.values()))
+        broken: set[int] = set().union(*(index.unreadable for index in self._texts.values()))
         if broken:
-            for hit, atoms in zip(self.rows, self.conditions, strict=True):
+            for row, atoms in enumerate(self.conditions):
                 if not broken.isdisjoint(atoms):
-                    self.unreadable.setdefault(hit.application.id, hit)
+                    self.unreadable.setdefault(self._owners[row].id, self.hit(row))
 
-    def _hang(self) -> dict[int, list[tuple[tuple[int, ...], Hit]]]:
-        anchored: dict[int, list[tuple[tuple[int, ...], Hit]]] = {}
-        for hit, atoms in zip(self.rows, self.conditions, strict=True):
-            if len(atoms) == 1:
-                anchored.setdefault(atoms[0], []).append(((), hit))
-            else:
+    def _hang(self) -> dict[int, list[_Anchored]]:
+        anchored: dict[int, list[_Anchored]] = {}
+        for row, atoms in enumerate(self.conditions):
+            rarest = atoms[0]
+            others: tuple[int, ...] = ()
+            if len(atoms) > 1:
                 rarest = min(atoms, key=self._uses.__getitem__)
-                others = tuple(atom for atom in atoms if atom != rarest)
-                anchored.setdefault(rarest, []).append((others, hit))
+                others = tuple([atom for atom in atoms if atom != rarest])
+            anchored.setdefault(rarest, []).append((others, row, self._owners[row].id))
         return anchored
 
 
-def rule_atoms(rule: FileRule, os: str, machine: Mapping[str, str]) -> list[Atom]:
+def rule_conditions(rule: FileRule, os: str, machine: Mapping[str, str]) -> list[tuple[RuleField, str]]:
     """The conditions of a rule in normal form; a rule without any matches nothing.
 
     Raises PatternError for a condition that cannot be read, UndefinedVariable for one that names a machine variable
     which this computer does not have.
     """
-    atoms: list[Atom] = []
+    found: list[tuple[RuleField, str]] = []
     if rule.hash.strip():
-        atoms.append(("hash", _readable(normal_hash(rule.hash), "bad_hash")))
-    for field in PATTERN_FIELDS:
-        text: str = getattr(rule, field)
-        if text.strip():
-            atoms.append((field, _readable(normal_pattern(text, os, machine), "empty_pattern")))
+        found.append(("hash", _readable(normal_hash(rule.hash), "bad_hash")))
+    if rule.path.strip():
+        found.append(("path", _readable(normal_pattern(rule.path, os, machine), "empty_pattern")))
+    if rule.process.strip():
+        found.append(("process", _readable(normal_pattern(rule.process, os, machine), "empty_pattern")))
+    if rule.created_by.strip():
+        found.append(("created_by", _readable(normal_pattern(rule.created_by, os, machine), "empty_pattern")))
     if rule.certificate.strip():
-        atoms.append(("certificate", _readable(normal_certificate(rule.certificate), "empty_certificate")))
-    return atoms
+        found.append(("certificate", _readable(normal_certificate(rule.certificate), "empty_certificate")))
+    return found
 
 
 def _readable(text: str, code: str) -> str:
     if not text:
         raise PatternError(code, "A condition without a readable value.")
     return text
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Building makes a few hundred thousand objects and no garbage: collecting meanwhile doubles the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

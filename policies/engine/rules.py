@@ -103,7 +103,7 @@ def _check_certificate(text: str) -> None:
 
 def _check_pattern(field: RuleField, text: str, os: str) -> bool:
     """Check one pattern box; True when it matches every path and so says nothing by itself."""
-    inner, start = patterns.unquoted(text)
+    inner, start = patterns.unquoted(text), patterns.start_of_pattern(text)
     if inner == patterns.ABSENT:
         if field == "path":
             message = "`[]` (must be empty) works for process and created by only."
