@@ -125,7 +125,7 @@ def test_whatever_is_fetched_can_be_reached_without_a_script() -> None:
     lost = []
     for path in ALL:
         for line, tag in tags(path):
-            if not re.search(r"\shx-get\s*=", tag) or re.search(r"\s(?:href|action)\s*=", tag):
+            if not re.search(r"\shx-get\s*=", tag) or re.search(r"\s(?:href|action|formaction)\s*=", tag):
                 continue
             if re.match(r"<(?:input|select|textarea)\b", tag) or only_refreshes(tag):
                 continue

@@ -179,6 +179,14 @@ def test_a_missing_capability_is_named(as_user: SignIn, northwind: Organization)
     assert "organization:read" in answer.content.decode()
 
 
+@pytest.mark.urls("tests.portal.shell.refusing_urls")
+def test_a_refusal_names_who_can_grant_it(as_user: SignIn, customer_admin: User, owner: User) -> None:
+    answer = as_user(customer_admin).get("/o/able-moose-accounting/refused/")
+    assert answer.status_code == 403
+    assert "Olive Owner can grant" in answer.content.decode()
+    assert "signing-key:write" in answer.content.decode()
+
+
 def test_a_form_without_its_token_says_what_to_do(owner: User) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(owner)
