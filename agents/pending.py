@@ -79,7 +79,7 @@ def bar(reach: Reach, organization: Organization | None) -> Bar | None:
 
 def listed_changes(reach: Reach, organization: Organization | None) -> list[ListedChange]:
     """The pending changes of this context, removals first, then newest first; at most `MOST_CHANGES`."""
-    found: Sequence[Change] = changes.pending(reach, _readable(reach, organization))[:MOST_CHANGES]
+    found = list(changes.pending(reach, _readable(reach, organization))[:MOST_CHANGES])
     names = _names(reach, [change.target for change in found])
     listed = [
         ListedChange(change, names.get(change.target, ""), change.verb.endswith((".deleted", ".removed", ".disabled")))
