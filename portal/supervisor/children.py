@@ -16,7 +16,7 @@ from portal.supervisor import logs
 from portal.supervisor.console import Console
 from portal.supervisor.errors import ChildGaveUp, StartRefused, Stopped
 from portal.supervisor.layout import CHECKOUT
-from portal.supervisor.programs import Program, end, signal_group, spawn
+from portal.supervisor.programs import Program, ask_to_end, see_off, signal_group, spawn
 
 QUICK_SECONDS = 30.0
 QUICK_ENDS_ALLOWED = 5
@@ -32,27 +32,29 @@ class Child:
     process: subprocess.Popen[bytes]
     started_at: float
     reader: logs.Reader
+    batch: int
     quick_ends: int = 0
     again_at: float | None = None
 
 
 @dataclass(slots=True)
 class Children:
-    """All programs of one run. Use it as a context manager: leaving it stops everything that was started."""
+    """All programs of one run. A context manager: leaving it stops everything, what was started together together."""
 
     log_directory: Path
     console: Console
     stopping: threading.Event = field(default_factory=threading.Event)
     running: list[Child] = field(default_factory=list)
     guard: subprocess.Popen[str] | None = None
+    batches: int = 0
 
     def __enter__(self) -> Children:
         self._start_guard()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in reversed(self.running):
-            self._stop(child)
+        for batch in reversed(range(self.batches)):
+            self._stop(*(child for child in self.running if child.batch == batch))
         self.running.clear()
         if self.guard and self.guard.stdin:
             with contextlib.suppress(BrokenPipeError):
@@ -62,13 +64,14 @@ class Children:
     def start(self, *programs: Program) -> None:
         """Start the programs together; return when all are ready. Raises ChildGaveUp, Stopped."""
         started = [self._begin(program) for program in programs]
+        self.batches += 1
         for child in started:
             self._wait_until_ready(child)
 
     def _begin(self, program: Program) -> Child:
         log = logs.prepare(self.log_directory, program.name)
         reader = logs.Reader.from_end(log)
-        child = Child(program, log, self._spawn(program, log), time.monotonic(), reader)
+        child = Child(program, log, self._spawn(program, log), time.monotonic(), reader, self.batches)
         self.running.append(child)
         return child
 
@@ -90,7 +93,8 @@ class Children:
         while process.poll() is None:
             self._show(program.name, reader)
             if self.stopping.wait(READY_PAUSE_SECONDS):
-                end(process, program.stop_signal, program.grace_seconds)
+                ask_to_end(process, program.stop_signal)
+                see_off(process, program.grace_seconds)
         self._tell_guard(f"-{process.pid}")
         self._check_stopping()
         if process.returncode:
@@ -151,11 +155,15 @@ class Children:
         self._tell_guard(f"+{process.pid} {int(program.stop_signal)}")
         return process
 
-    def _stop(self, child: Child) -> None:
-        program = child.program
-        if not end(child.process, program.stop_signal, program.grace_seconds):
-            self.console.say(f"{program.name} did not stop within {program.grace_seconds:.0f} s and was killed")
-        self._tell_guard(f"-{child.process.pid}")
+    def _stop(self, *children: Child) -> None:
+        """End them at the same time; whoever does not go in time is killed."""
+        for child in children:
+            ask_to_end(child.process, child.program.stop_signal)
+        for child in children:
+            program = child.program
+            if not see_off(child.process, program.grace_seconds):
+                self.console.say(f"{program.name} did not stop within {program.grace_seconds:.0f} s and was killed")
+            self._tell_guard(f"-{child.process.pid}")
 
     def _start_guard(self) -> None:
         command = (sys.executable, "-m", "portal.supervisor.guard")

@@ -31,41 +31,48 @@ class Agents:
     portal_url: str
     environment: Mapping[str, str]
 
-    def start(self, computers: Sequence[LiveComputer]) -> None:
-        """Real agents first. Where none can guard, the terminal says why, and simulated ones stand in for them."""
+    def start(self, computers: Sequence[LiveComputer]) -> list[LiveComputer]:
+        """The real agents that guard now. Where none can, the terminal says why, and simulated ones stand in."""
         reason = why_no_guard() if computers else ""
         if reason:
             self.children.console.say(f"no real agents here ({reason}); simulated computers take their place")
-        for computer in () if reason else computers:
-            self.start_live(computer)
-        self.children.start(simulation(self.environment, stand_ins=bool(reason)))
+        able = [] if reason else [computer for computer in computers if self.is_enrolled(computer)]
+        agents = [self._agent(computer) for computer in able]
+        self.children.start(*agents, simulation(self.environment, stand_ins=bool(reason)))
+        return able
 
-    def start_live(self, computer: LiveComputer) -> None:
-        state = self.layout.agents / computer.name
+    def is_enrolled(self, computer: LiveComputer) -> bool:
+        """Make its file system and its identity ready; False, and a line on the terminal, when that fails."""
         try:
             self._check_place(computer)
             furnish(computer.directory)
-            if not point_at(state, self.portal_url):
-                self.children.complete(self._enrolment(computer, state))
+            if not point_at(self._state(computer), self.portal_url):
+                self.children.complete(self._enrolment(computer))
         except StartRefused as refusal:
             self.children.console.say(f"{computer.name} is left out: {refusal}")
-            return
-        self.children.start(self._agent(computer, state))
-        self.children.console.say(f"{computer.name} guards {computer.directory}")
+            return False
+        return True
+
+    def _state(self, computer: LiveComputer) -> Path:
+        return self.layout.agents / computer.name
 
     def _check_place(self, computer: LiveComputer) -> None:
         if computer.directory.resolve().parent != self.layout.computers:
             raise StartRefused(f"{computer.directory} is not in {self.layout.computers}; nothing else is guarded")
 
-    def _enrolment(self, computer: LiveComputer, state: Path) -> Program:
+    def _enrolment(self, computer: LiveComputer) -> Program:
         # All of them run on this one machine: each says what it is called and pretends hardware of its own.
         who = ("--name", computer.name, "--machine-id", f"{self.layout.key}-{computer.name}")
-        command = python("agents.endpoint", "enroll", "--state", str(state), "--portal", self.portal_url, *who)
+        command = python(
+            "agents.endpoint", "enroll", "--state", str(self._state(computer)), "--portal", self.portal_url, *who
+        )
         with_key = {**self.environment, "PORTCULLIS_INSTALL_KEY": computer.install_key}
         return Program(f"enroll-{computer.name}", command, with_key)
 
-    def _agent(self, computer: LiveComputer, state: Path) -> Program:
-        command = python("agents.endpoint", "run", "--state", str(state), "--guard", str(computer.directory))
+    def _agent(self, computer: LiveComputer) -> Program:
+        command = python(
+            "agents.endpoint", "run", "--state", str(self._state(computer)), "--guard", str(computer.directory)
+        )
         return Program(f"agent-{computer.name}", command, self.environment, essential=False)
 
 

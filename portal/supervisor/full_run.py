@@ -13,7 +13,7 @@ from portal.supervisor.announcement import announcement
 from portal.supervisor.children import Children
 from portal.supervisor.computers import Agents
 from portal.supervisor.console import Console
-from portal.supervisor.demo_file import DemoFile
+from portal.supervisor.demo_file import DemoFile, LiveComputer
 from portal.supervisor.layout import CHECKOUT, Layout
 from portal.supervisor.mounts import unmount_below
 from portal.supervisor.run_lock import run_lock
@@ -56,11 +56,14 @@ def bring_up(children: Children, layout: Layout, settings: RunSettings, environm
     console.say("starting the portal")
     children.start(*plan.portal_programs(settings, layout, passed))
     demo.publish(passed["PORTAL_URL"])
+    guarded: list[LiveComputer] = []
     if settings.demo:
-        Agents(children, layout, settings.url, passed).start(demo.live_computers())
+        console.say("starting the demo's computers")
+        guarded = Agents(children, layout, settings.url, passed).start(demo.live_computers())
     first_run = "" if demo.people() else how_to_set_up(passed)
     seconds = time.monotonic() - console.started
-    console.plain(announcement(passed["PORTAL_URL"], demo.people(), first_run, seconds))
+    scripts = [computer.directory / "scripts" / "hello.sh" for computer in guarded]
+    console.plain(announcement(passed["PORTAL_URL"], demo.people(), first_run, scripts, seconds))
 
 
 def how_to_set_up(environment: Mapping[str, str]) -> str:

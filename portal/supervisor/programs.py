@@ -91,10 +91,14 @@ def signal_group(group: int, number: signal.Signals) -> bool:
     return True
 
 
-def end(process: subprocess.Popen[bytes], stop_signal: signal.Signals, grace_seconds: float) -> bool:
-    """Ask the process to stop, then kill its group. True when it went by itself in time."""
+def ask_to_end(process: subprocess.Popen[bytes], stop_signal: signal.Signals) -> None:
+    """Once: some programs take a second signal for impatience and drop what they are doing."""
     if process.poll() is None:
         process.send_signal(stop_signal)
+
+
+def see_off(process: subprocess.Popen[bytes], grace_seconds: float) -> bool:
+    """Wait for a process that was asked to end, then kill its group. True when it went by itself in time."""
     try:
         process.wait(grace_seconds)
         in_time = True

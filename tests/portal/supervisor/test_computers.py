@@ -93,7 +93,7 @@ def test_nothing_outside_the_data_directory_is_ever_guarded(
 ) -> None:
     outside = tmp_path / "home"
     agents = Agents(children, layout, "http://localhost:9", {})
-    agents.start_live(LiveComputer("fin-01", outside, "key"))
+    assert not agents.is_enrolled(LiveComputer("fin-01", outside, "key"))
     assert "fin-01 is left out" in capsys.readouterr().err
     assert not outside.exists()
     assert children.running == []

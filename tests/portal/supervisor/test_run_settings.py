@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -58,11 +59,12 @@ def test_listening_everywhere_is_asked_by_loopback() -> None:
 
 def test_the_announcement_names_the_address_and_who_can_sign_in() -> None:
     owner = Person("Ann", "ann@northwind.example", "secret words", "owner", "Northwind IT")
-    text = announcement("http://localhost:8000", [owner], "", 1.25)
+    text = announcement("http://localhost:8000", [owner], "", [Path.cwd() / "x/hello.sh"], 1.25)
+    assert "    x/hello.sh\n" in text
     assert "http://localhost:8000/" in text
     assert "ann@northwind.example  secret words  owner, Northwind IT" in text
 
 
 def test_the_announcement_of_an_empty_portal_tells_how_it_is_set_up() -> None:
-    text = announcement("http://localhost:8000", [], "Open   http://localhost:8000/set-up/\nToken  abcd\n", 1.0)
+    text = announcement("http://localhost:8000", [], "Open   http://localhost:8000/set-up/\nToken  abcd\n", [], 1.0)
     assert "    Token  abcd\n" in text
