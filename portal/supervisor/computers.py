@@ -6,6 +6,7 @@ Each real one guards a small file system of its own below the data directory, ne
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -100,6 +101,8 @@ def why_no_guard() -> str:
     """Empty when a real agent can guard here, else the reason for people."""
     if not sys.platform.startswith("linux"):
         return "only Linux has fanotify"
+    if os.geteuid() != 0:
+        return "they need root"
     from agents.endpoint.capability import can_guard  # the agent's modules load on Linux only
 
     able, reason = can_guard()
