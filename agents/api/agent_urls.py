@@ -14,4 +14,6 @@ patterns: list[URLPattern | URLResolver] = [
     re_path(r"^blobs/(?P<digest>[0-9a-f]{64})$", views.blob, name="blob"),
     path("ack", views.ack, name="ack"),
     path("events", views.events, name="events"),
+    path("requests", views.requests_made, name="requests"),
+    path("requests/<uuid:request_id>", views.request_status, name="request"),
 ]

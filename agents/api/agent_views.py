@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -20,8 +21,10 @@ from agents.protocol.messages import (
     EventsAnswer,
     NonceAnswer,
     RawEventBatch,
+    RequestAnswer,
+    RequestMessage,
 )
-from audit import ingest
+from audit import ingest, requests
 from portal.common import clock
 
 _OCTETS = "application/octet-stream"
@@ -84,6 +87,22 @@ def events(caller: Caller, exchange: Exchange) -> EventsAnswer:
         digest=hashlib.sha256(exchange.raw).hexdigest(),
         content_type=exchange.content_type,
     )
+
+
+@signed("POST")
+def requests_made(caller: Caller, exchange: Exchange) -> RequestAnswer:
+    """A person at the computer asks for something that was stopped."""
+    message: RequestMessage = exchange.message(RequestMessage)
+    made = requests.receive_request(caller.reach, computer=checkins.computer_of(caller), message=message)
+    return requests.answer_of(made)
+
+
+@signed("GET")
+def request_status(caller: Caller, exchange: Exchange, request_id: UUID) -> RequestAnswer:
+    """What became of a request that this computer made."""
+    computer = checkins.computer_of(caller)
+    found = requests.request_of_computer(caller.reach, computer=computer, request_id=request_id)
+    return requests.answer_of(found)
 
 
 def _bytes(exchange: Exchange, data: bytes | memoryview, digest: str, caching: str) -> HttpResponse:
