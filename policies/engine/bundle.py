@@ -208,11 +208,15 @@ def _refuse_size(size: int) -> NoReturn:
 
 
 def _rule_record(rule: FileRule) -> _RuleRecord:
+    raw = _raw_hash(rule) if rule.hash else b""
+    return _RuleRecord(rule.id, raw, rule.path, rule.process, rule.created_by, rule.certificate)
+
+
+def _raw_hash(rule: FileRule) -> bytes:
     digest_hex = normal_hash(rule.hash)
     if rule.hash.strip() and not digest_hex:
         raise BundleError(f"Rule {rule.id} has a hash that is not a SHA-256.")
-    raw = bytes.fromhex(digest_hex)
-    return _RuleRecord(rule.id, raw, rule.path, rule.process, rule.created_by, rule.certificate)
+    return bytes.fromhex(digest_hex)
 
 
 def _rule(record: _RuleRecord) -> FileRule:

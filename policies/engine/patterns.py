@@ -104,11 +104,6 @@ def names_stream(pattern: str) -> bool:
     return ":" in name
 
 
-def has_stream(path: str) -> bool:
-    """Whether a Windows path in normal form carries a stream: a colon beyond the drive letter."""
-    return ":" in path[2:]
-
-
 def fragments(pattern: str, os: str) -> list[str]:
     """Literal runs that every matching text must contain, at least two characters long; may be empty."""
     if is_regex(pattern):

@@ -64,10 +64,11 @@ class RuleIndex:
     def match(self, facts: FileFacts) -> dict[str, int]:
         """The applications that match and the row of the first rule of each that does, whatever policies say."""
         atoms = self.matched_atoms(facts)
+        anchored = self._anchored
         found: dict[str, int] = {}
         for atom in atoms:
-            for others, row, application in self._anchored.get(atom, ()):
-                if atoms.issuperset(others) and row <= found.get(application, row):
+            for others, row, application in anchored[atom]:
+                if (not others or atoms.issuperset(others)) and row <= found.get(application, row):
                     found[application] = row
         return found
 
@@ -158,7 +159,8 @@ class RuleIndex:
                 if not broken.isdisjoint(atoms):
                     self.unreadable.setdefault(self._owners[row].id, self.hit(row))
 
-    def _hang(self) -> dict[int, list[_Anchored]]:
+    def _hang(self) -> list[Sequence[_Anchored]]:
+        """The rows that hang on each atom, by its number; an atom that is nobody's rarest has none."""
         anchored: dict[int, list[_Anchored]] = {}
         for row, atoms in enumerate(self.conditions):
             rarest = atoms[0]
@@ -167,7 +169,7 @@ class RuleIndex:
                 rarest = min(atoms, key=self._uses.__getitem__)
                 others = tuple([atom for atom in atoms if atom != rarest])
             anchored.setdefault(rarest, []).append((others, row, self._owners[row].id))
-        return anchored
+        return [anchored.get(atom, ()) for atom in range(len(self._patterns))]
 
 
 def rule_conditions(rule: FileRule, os: str, machine: Mapping[str, str]) -> list[tuple[RuleField, str]]:

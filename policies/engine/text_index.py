@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import ahocorasick
 
 from policies.engine.pattern_error import PatternError
-from policies.engine.patterns import Matcher, fragments, has_stream, is_regex, is_wildcard, matcher, names_stream
+from policies.engine.patterns import Matcher, fragments, is_regex, is_wildcard, matcher, names_stream
 
 Candidate = tuple[Matcher, bool, int]
 
@@ -68,7 +68,8 @@ class TextIndex:
             return []
         literal = self._literals.get(text)
         found = [] if literal is None else [literal]
-        stream = self._streams and has_stream(text)
+        # A Windows path carries a stream when it has a colon beyond the drive letter.
+        stream = self._streams and text.find(":", 2) >= 0
         if self._automaton is not None:
             # A set: a text that repeats one literal a thousand times is still verified once.
             for fragment in {fragment for _, fragment in self._automaton.iter(text)}:
