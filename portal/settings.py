@@ -167,6 +167,12 @@ ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/300s/key"}
 MFA_ADAPTER = "portal.accounts.adapter.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {
+    "login_webauthn": "portal.accounts.passkey_forms.SignInForm",
+    "authenticate_webauthn": "portal.accounts.passkey_forms.SecondStepForm",
+    "reauthenticate_webauthn": "portal.accounts.passkey_forms.ProveAgainForm",
+    "add_webauthn": "portal.accounts.passkey_forms.AddForm",
+}
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not USES_TLS
 MFA_REQUIRED_ROLES = env.words("MFA_REQUIRED_ROLES", "owner,technician,approver")
 USERSESSIONS_TRACK_ACTIVITY = False  # SessionRulesMiddleware notes it, once a minute

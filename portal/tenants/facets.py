@@ -41,7 +41,7 @@ def computer_facets(reach: Reach, asked: dict[str, Any]) -> list[Facet]:
     return [
         _by_field(reach, asked, "Mode", "mode", "mode", dict(Mode.choices)),
         _by_field(reach, asked, "System", "os", "os", dict(OperatingSystem.choices)),
-        _by_group(reach, asked),
+        _by_group(reach, asked, with_organization="organization" not in asked),
         _silence(reach, asked),
     ]
 
@@ -64,15 +64,18 @@ def _by_field(
     return Facet(title, parameter, values)
 
 
-def _by_group(reach: Reach, asked: dict[str, Any]) -> Facet:
+def _by_group(reach: Reach, asked: dict[str, Any], *, with_organization: bool) -> Facet:
     rows = (
         _rest(reach, asked, "group")
-        .values_list("group_id", "group__name")
+        .values_list("group_id", "group__name", "organization__name")
         .annotate(n=Count("id"))
         .order_by("-n", "group__name")
     )
     picked = asked.get("group", "")
-    values = [FacetValue(name, _toggled(key, picked), n, str(key) == picked) for key, name, n in rows[:_SHOWN]]
+    values = [
+        FacetValue(f"{name} · {of}" if with_organization else name, _toggled(key, picked), n, str(key) == picked)
+        for key, name, of, n in rows[:_SHOWN]
+    ]
     return Facet("Group", "group", values)
 
 

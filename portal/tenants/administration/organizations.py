@@ -52,7 +52,7 @@ def create_organization(
         name=name,
         slug=_free_slug(slug, name),
         time_zone=time_zone,
-        color=color or _next_color(reach, parent_id),
+        color=color or _next_color(parent_id),
     )
     wider = reach.including(made.id, 0, reach.grants.get(parent_id, frozenset()))
     with reaching(wider):
@@ -107,8 +107,9 @@ def _free_slug(slug: str, name: str) -> str:
     return pick_slug(slug, name, taken)
 
 
-def _next_color(reach: Reach, parent_id: UUID) -> str:
-    used = Organization.objects.within(reach).filter(parent_id=parent_id).count()
+def _next_color(parent_id: UUID) -> str:
+    with reaching(system_reach("find a free color")) as system:
+        used = Organization.objects.within(system).filter(parent_id=parent_id).count()
     return Color.values[(used + 1) % len(Color.values)]
 
 
