@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +139,22 @@ def test_continuous_integration_runs_make_test_and_nothing_else() -> None:
     script = CHECKOUT / ".ci/run"
     assert script.stat().st_mode & 0o111
     assert script.read_text().splitlines()[-1] == "exec make test"
+
+
+def probe(*arguments: str) -> int:
+    return subprocess.run((sys.executable, CHECKOUT / "deploy/probe.py", *arguments)).returncode
+
+
+def test_the_probe_of_beat_wants_a_schedule_written_lately(tmp_path: Path) -> None:
+    schedule = tmp_path / "beat"
+    assert probe(str(schedule), "600") == 1
+    (tmp_path / "beat.db").touch()
+    assert probe(str(schedule), "600") == 0
+    os.utime(tmp_path / "beat.db", (0, 0))
+    assert probe(str(schedule), "600") == 1
+
+
+def test_the_probe_of_an_address_where_nobody_listens_fails() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        assert probe(f"http://127.0.0.1:{closed.getsockname()[1]}/healthz") == 1
