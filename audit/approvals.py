@@ -1,4 +1,4 @@
-"""Permit Application: from one event to an application, a rule, a policy and, if asked, a deployment. One transaction."""
+"""Permit Application: from an event to an application, a rule, a policy and a deployment, in one transaction."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _refuse_if_still_denied(reach: Reach, event: EventRow, permit: Permit, found
     if now.action == Action.DENY:
         first = now.policy_name or "another policy"
         raise Refused(
-            f"It would still be denied: {first} comes first. Place the policy at the top, or check that the rule matches.",
+            f"It would still be denied: {first} comes first. Place the policy at the top, or check the rule.",
             pointer="/place",
             code="still_denied",
         )

@@ -102,6 +102,11 @@ class EventRow:
         return split_path(self.process)[1]
 
     @property
+    def user_name(self) -> str:
+        """The user without the domain, in the short form of a list."""
+        return self.user.rpartition("\\")[2]
+
+    @property
     def computer_name(self) -> str:
         return self.computer.name if self.computer else ""
 
@@ -173,7 +178,7 @@ def split_path(path: str) -> tuple[str, str]:
 
 
 def load(reach: Reach, keys: Sequence[EventKey]) -> list[EventRow]:
-    """The events at `keys`, newest first. A key out of reach gives no row. Five statements, however many rows."""
+    """The events at `keys`, newest first. A key out of reach gives no row. Four statements, however many rows."""
     if not keys:
         return []
     with connection.cursor() as cursor:
@@ -202,7 +207,12 @@ class _Things:
         return cls(
             {o.number: o for o in Organization.objects.within(reach).filter(number__in=numbers["organization_number"])},
             {g.number: g for g in ComputerGroup.objects.within(reach).filter(number__in=numbers["group_number"])},
-            {c.number: c for c in Computer.objects.within(reach).filter(number__in=numbers["computer_number"])},
+            {
+                c.number: c
+                for c in Computer.objects.within(reach)
+                .filter(number__in=numbers["computer_number"])
+                .select_related("group", "organization")
+            },
         )
 
 

@@ -56,7 +56,8 @@ def shape_of(name: str) -> tuple[tuple[Kind, str], ...]:
 def changes(name: str) -> bool:
     """Whether a name has a run that looks as if it changed each time."""
     return any(
-        part.kind in ("guid", "hex") or (part.kind == "digits" and len(part.text) >= 3) for part in parts_of(name)
+        part.kind in ("guid", "hex") or (part.kind == "digits" and len(part.text) >= 3)
+        for part in parts_of(_stem(name)[0])
     )
 
 
@@ -68,12 +69,10 @@ def proposed_pattern(path: str, others: Sequence[str], os: str) -> str:
     folder, name = _split(normal_path(path, os))
     if not changes(name):
         return ""
-    shape = shape_of(name)
-    alike = [parts_of(name)] + [
-        parts_of(other) for other in (_split(normal_path(o, os))[1] for o in others) if shape_of(other) == shape
-    ]
-    pieces = [_piece(list(column), os) for column in zip(*alike, strict=True)]
-    return f"regex:{quoted(folder)}{''.join(pieces)}"
+    names = [name] + [other for o in others if shape_of(other := _split(normal_path(o, os))[1]) == shape_of(name)]
+    columns = zip(*(parts_of(_stem(each)[0]) for each in names), strict=True)
+    pieces = [_piece(list(column), os) for column in columns]
+    return f"regex:{quoted(folder)}{''.join(pieces)}{quoted(_stem(name)[1])}"
 
 
 def quoted(text: str) -> str:
@@ -83,7 +82,7 @@ def quoted(text: str) -> str:
 
 def _piece(column: Sequence[Part], os: str) -> str:
     kinds = {part.kind for part in column}
-    if kinds == {"text"}:
+    if kinds == {"text"} or (kinds == {"digits"} and len({p.text for p in column}) == 1 and len(column[0].text) < 3):
         return quoted(column[0].text)
     if kinds == {"guid"}:
         return _GUID
@@ -96,6 +95,12 @@ def _piece(column: Sequence[Part], os: str) -> str:
 
 def _has_upper(column: Sequence[Part]) -> bool:
     return any(part.text != part.text.lower() for part in column)
+
+
+def _stem(name: str) -> tuple[str, str]:
+    """(name without its extension, extension with its dot)."""
+    cut = name.rfind(".")
+    return (name[:cut], name[cut:]) if cut > 0 else (name, "")
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from audit import fold, retention
+from audit import fold, requests, retention
 from portal.tenants.reach import system_reach
+from portal.tenants.scoping import reaching
 
 
 @shared_task(name="audit.fold")
@@ -16,3 +17,5 @@ def fold_batches() -> None:
 @shared_task(name="audit.retention")
 def keep_days() -> None:
     retention.keep_days(system_reach("retention of the audit"))
+    with reaching(system_reach("requests that nobody answered")) as system:
+        requests.expire_requests(system)

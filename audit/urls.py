@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from audit.views import events
+from audit.views import events, permit
 
 _events: list[URLPattern | URLResolver] = [
     path("audit/", events.event_list, name="event-list"),
@@ -13,5 +13,10 @@ _events: list[URLPattern | URLResolver] = [
     path("audit/<str:event>/", events.event_detail, name="event-detail"),
 ]
 
-organization_urls: list[URLPattern | URLResolver] = [*_events]
+_deciding: list[URLPattern | URLResolver] = [
+    path("audit/<str:event>/permit/", permit.event_permit, name="event-permit"),
+    path("audit/<str:event>/permit/impact/", permit.event_impact, name="event-impact"),
+]
+
+organization_urls: list[URLPattern | URLResolver] = [*_events, *_deciding]
 all_urls: list[URLPattern | URLResolver] = [*_events]
