@@ -49,7 +49,8 @@ class TraceStep:
     """One line of the trace.
 
     `outcome`: `won` decided; `skipped` matched but was not active (`reason` is a SkipReason); `later` would
-    have matched had nothing decided before it; `near_miss`: of its rule one condition matched and one failed.
+    have matched had nothing decided before it; `near_miss`: of its rule the hash, path or
+    certificate matched and something failed.
     `rule_number` counts from 1 within the application, 0 when there is no rule. `sentence` is for people.
     """
 

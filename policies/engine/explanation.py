@@ -18,8 +18,9 @@ MOST_NEAR_MISSES = 5
 _WEIGHTS = {"hash": 12, "path": 4, "certificate": 2, "process": 1, "created_by": 1}
 _WRITTEN_OUT = 2
 
-# A rule of which only a `[]` matched: an unknown process brings no rule closer.
+# A rule of which only the process or the creator matched: half of all files are launched by the same few programs.
 _SAYS_NOTHING = (0, 0)
+_OF_THE_FILE = frozenset({"hash", "path", "certificate"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,7 @@ class Walk:
 
     def _distance(self, row: int) -> tuple[int, int]:
         failed = weight = 0
+        of_the_file = False
         for number in self._index.conditions[row]:
             field, pattern = self._index.condition(number)
             if number not in self._atoms:
@@ -169,7 +171,8 @@ class Walk:
             elif pattern != ABSENT:
                 written_out = field == "path" and not (is_wildcard(pattern) or is_regex(pattern))
                 weight += _WEIGHTS[field] * (_WRITTEN_OUT if written_out else 1)
-        return (failed, -weight) if weight else _SAYS_NOTHING
+                of_the_file = of_the_file or field in _OF_THE_FILE
+        return (failed, -weight) if of_the_file else _SAYS_NOTHING
 
 
 def _step(

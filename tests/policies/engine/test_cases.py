@@ -177,3 +177,13 @@ def test_a_text_that_repeats_a_literal_ten_thousand_times_is_verified_once() -> 
     engine = Engine([Application("app", "App", False, (FileRule("r", path=r"d:\*acme\*x"),))], [], "windows")
     assert engine.matching_rules(FileFacts(Counting("c:\\" + "acme\\" * 10_000))) == {}
     assert len(calls) == 1
+
+
+def test_what_is_remembered_of_processes_stays_bounded() -> None:
+    engine = Engine([Application("app", "App", False, (FileRule("r", process="*tool*"),))], [], "windows")
+    for number in range(40_000):
+        engine.matching_rules(FileFacts("c:\\a", process=f"c:\\{number}\\tool.exe"))
+    engine.matching_rules(FileFacts("c:\\a", process="c:\\tool" + "x" * 30_000))
+    remembered = engine._index._processes
+    assert 0 < len(remembered) <= 16_384
+    assert max(map(len, remembered)) <= 512

@@ -69,8 +69,8 @@ NEAR = [
         "rule 4 of Acme Tools matched the path but the hash was efefefefefef…, not cdcdcdcdcdcd….",
     ),
     (
-        FileFacts(r"c:\temp\a.ps1", process=r"c:\rmm\agent.exe"),
-        r"rule 3 of Acme Tools matched the process but the path was c:\temp\a.ps1, not c:\rmm\scripts\*.ps1.",
+        FileFacts(r"c:\temp\a.ps1", certificates=("CN=acme",), process=r"c:\rmm\agent.exe"),
+        r"rule 5 of Acme Tools matched the certificate but the path was c:\temp\a.ps1, not c:\rmm\signed\*.",
     ),
 ]
 
@@ -83,6 +83,13 @@ def test_a_denial_names_what_came_closest(facts: FileFacts, closest: str) -> Non
 def test_without_anything_close_it_says_only_that() -> None:
     assert told(STRANGER).because == "Denied by Default - (Finance): no policy matched."
     assert told(STRANGER, PERMIT).because == "Denied: no policy matched, and this computer has no Default Deny."
+
+
+def test_a_launcher_or_creator_alone_brings_no_rule_close() -> None:
+    facts = FileFacts(r"c:\temp\a.ps1", process=r"c:\rmm\agent.exe", created_by=r"c:\rmm\agent.exe")
+    decision = told(facts)
+    assert decision.because == "Denied by Default - (Finance): no policy matched."
+    assert [step.outcome for step in decision.trace] == ["won"]
 
 
 def test_without_default_deny_the_closest_is_named_too() -> None:
