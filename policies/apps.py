@@ -9,7 +9,20 @@ class PoliciesConfig(AppConfig):
     verbose_name = "Policies"
 
     def ready(self) -> None:
+        from policies import finding
+        from policies.changes import computer_moved
         from policies.defaults import keep_default
         from portal.common import registry
+        from portal.common.registry import NavigationEntry
 
         registry.group_hooks.register("policies.default_deny", keep_default)
+        registry.computer_hooks.register("policies.moved", computer_moved)
+        registry.navigation.register(
+            "policies.applications",
+            NavigationEntry("Applications", "apps", "policies:application-list", "application:read"),
+        )
+        registry.navigation.register(
+            "policies.policies", NavigationEntry("Policies", "list-numbers", "policies:policy-list", "policy:read")
+        )
+        registry.search_providers.register("policies.policies", finding.find_policies)
+        registry.search_providers.register("policies.applications", finding.find_applications)

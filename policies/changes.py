@@ -79,6 +79,19 @@ def pending(reach: Reach, organization_ids: Iterable[UUID] | None = None) -> Que
     return found.order_by("-number")
 
 
+def pending_verbs(reach: Reach, object_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Of these policies or applications the ones with a pending change, and the verb of the newest one."""
+    rows = pending(reach).filter(object_id__in=list(object_ids)).order_by("number")
+    return dict(rows.values_list("object_id", "verb"))
+
+
+def computer_moved(reach: Reach, computer: Computer) -> None:
+    """A computer went to another group: its bundle changes. The hook that tenants call, in their transaction."""
+    scope = Scope(computer.organization_id, Level.COMPUTER, computer.id)
+    summary = f"{computer.name} moved to {computer.group}"
+    bump(reach, scope, verb="computer.moved", summary=summary, thing=computer)
+
+
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """What waits for a deployment at one organization. `people`: (name, changes), most first."""

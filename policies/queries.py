@@ -55,6 +55,11 @@ def application(reach: Reach, application_id: UUID | str) -> Application:
     return found
 
 
+def rule_count(application: Application) -> int:
+    """How many rules an application read by this module has."""
+    return int(getattr(application, "rule_count", 0))
+
+
 def rules_of(reach: Reach, application_id: UUID) -> QuerySet[FileRule]:
     """The file rules of an application, by position."""
     found: QuerySet[FileRule] = FileRule.objects.within(reach).filter(application_id=application_id)

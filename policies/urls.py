@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-organization_urls: list[URLPattern | URLResolver] = []
-all_urls: list[URLPattern | URLResolver] = []
+from policies.views import applications, policies, policy_forms
+
+_APPLICATION = "applications/<uuid:application>/"
+
+_everywhere: list[URLPattern | URLResolver] = [
+    path("policies/", policies.policy_list, name="policy-list"),
+    path("applications/", applications.application_list, name="application-list"),
+    path(_APPLICATION, applications.application_detail, name="application-detail"),
+]
+
+organization_urls: list[URLPattern | URLResolver] = [
+    *_everywhere,
+    path("policies/new/", policy_forms.policy_create, name="policy-create"),
+    path("policies/name/", policy_forms.policy_name, name="policy-name"),
+    path("policies/<uuid:policy>/edit/", policy_forms.policy_edit, name="policy-edit"),
+    path("policies/<uuid:policy>/switch/", policies.policy_switch, name="policy-switch"),
+    path("policies/<uuid:policy>/delete/", policies.policy_delete, name="policy-delete"),
+    path("policies/<uuid:policy>/move/", policies.policy_move, name="policy-move"),
+    path("applications/new/", applications.application_create, name="application-create"),
+    path(f"{_APPLICATION}edit/", applications.application_edit, name="application-edit"),
+    path(f"{_APPLICATION}delete/", applications.application_delete, name="application-delete"),
+    path(f"{_APPLICATION}rules/", applications.rule_save, name="rule-create"),
+    path(f"{_APPLICATION}rules/<uuid:rule>/", applications.rule_save, name="rule-edit"),
+    path(f"{_APPLICATION}rules/<uuid:rule>/delete/", applications.rule_delete, name="rule-delete"),
+]
+all_urls: list[URLPattern | URLResolver] = [*_everywhere]

@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from policies.api.shapes import DraftBody, draft_from
+from policies.api.shapes import DraftBody
+from policies.drafting import draft_from
 from policies.engine.facts import FileFacts
 from policies.evaluate import evaluate_at
 from portal.common.api.requests import PortalAPIRequest

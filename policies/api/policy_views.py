@@ -9,7 +9,8 @@ from rest_framework.response import Response
 
 from policies import authoring, listing, placing, queries
 from policies.api import serializers as shapes
-from policies.api.shapes import PolicyBody, PolicyFields, draft_from
+from policies.api.shapes import PolicyBody, PolicyFields
+from policies.drafting import draft_from
 from policies.drafts import draft_of
 from policies.listing import PolicyTerms
 from policies.models import Policy

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from rest_framework import serializers
 
-from policies import queries
-from policies.drafts import PolicyDraft
 from policies.models import Action, Level, Status
-from policies.names import proposed_name
-from policies.scopes import FoundScope, find_scope
 from portal.common.api.serializers import InstantField, ReferenceField, StrictSerializer
-from portal.tenants.reach import Reach
 
 
 class ScopeBody(StrictSerializer):
@@ -82,28 +76,3 @@ class DraftBody(PolicyFields):
     scope = ScopeBody()
     applications = serializers.ListField(child=serializers.UUIDField())
     action = serializers.ChoiceField(choices=Action.choices)
-
-
-def draft_from(reach: Reach, wanted: dict[str, Any], *, base: PolicyDraft | None = None) -> PolicyDraft:
-    """The draft that a parsed body asks for; with `base` only the fields that were sent change.
-
-    Raises NotFound, Refused for the scope.
-    """
-    fields = dict(wanted)
-    fields.pop("place", None)
-    found: FoundScope | None = None
-    if "scope" in fields:
-        found = find_scope(reach, fields["scope"]["level"], fields["scope"]["target"])
-        fields["scope"] = found.scope
-    for name in ("applications", "schedule", "users"):
-        if name in fields:
-            fields[name] = tuple(fields[name])
-    for name, kind in (("action", Action), ("status", Status)):
-        if name in fields:
-            fields[name] = kind(fields[name])
-    if base is not None:
-        return replace(base, **fields)
-    if not fields.get("name") and found is not None:
-        names = queries.application_names(reach, fields["applications"])
-        fields["name"] = proposed_name(found.scope.level, found.slug, names, fields["action"])
-    return PolicyDraft(**fields)

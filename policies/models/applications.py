@@ -12,6 +12,13 @@ from portal.tenants.models import NumberField, OperatingSystem, Organization
 from portal.tenants.scoping import TenantModel
 
 PATTERN_CHARACTERS = 2048
+CONDITION_LABELS = {
+    "path": "Path",
+    "process": "Process",
+    "created_by": "Created By",
+    "certificate": "Signer",
+    "hash": "Hash",
+}
 
 
 class Kind(models.TextChoices):
@@ -99,6 +106,12 @@ class FileRule(TenantModel):
                 deferrable=models.Deferrable.IMMEDIATE,
             ),
         ]
+
+    @property
+    def conditions(self) -> list[tuple[str, str]]:
+        """(label, text) of the boxes that are filled in, in the order in which people read them."""
+        boxes = [(label, str(getattr(self, name))) for name, label in CONDITION_LABELS.items()]
+        return [(label, text) for label, text in boxes if text]
 
     def __str__(self) -> str:
         return self.path or self.hash or self.certificate or self.process or self.created_by
