@@ -35,9 +35,7 @@ def test_a_bucket_fills_again() -> None:
 
 
 @pytest.mark.django_db
-def test_without_valkey_nobody_is_held_up(
-    reader: User, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_valkey_nobody_is_held_up(reader: User, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.API_RATE_PER_MINUTE, settings.API_BURST = 1, 1
     away: Any = redis.Redis(unix_socket_path="/nonexistent/valkey.sock")
     monkeypatch.setattr(queue, "redis", lambda: away)
