@@ -9,10 +9,24 @@ class AuditConfig(AppConfig):
     verbose_name = "Unified Audit"
 
     def ready(self) -> None:
+        from audit import cards
         from portal.common import registry
-        from portal.common.registry import NavigationEntry
+        from portal.common.registry import DashboardCard, NavigationEntry
         from portal.tenants.capabilities import Capability
 
         registry.navigation.register(
             "audit.events", NavigationEntry("Audit", "list-search", "audit:event-list", Capability.AUDIT_READ), rank=30
+        )
+        registry.navigation.register(
+            "audit.requests",
+            NavigationEntry(
+                "Approvals", "checklist", "audit:request-list", Capability.REQUEST_READ, badge=cards.pending_requests
+            ),
+            rank=20,
+        )
+        registry.dashboard_cards.register(
+            "audit.requests", DashboardCard("Approvals", Capability.REQUEST_READ, cards.approvals), rank=10
+        )
+        registry.dashboard_cards.register(
+            "audit.denials", DashboardCard("Denied, 24 h", Capability.AUDIT_READ, cards.denials), rank=40
         )

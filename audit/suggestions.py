@@ -80,6 +80,17 @@ def automatic_rule(reach: Reach, event: EventRow) -> RuleDraft:
     return suggestion(reach, event).rule
 
 
+def own_value(event: EventRow, condition: str) -> str:
+    """What the event itself says for one condition of a rule."""
+    return {
+        "hash": event.sha256,
+        "path": event.path,
+        "process": event.process,
+        "created_by": event.created_by,
+        "certificate": event.certificate,
+    }[condition]
+
+
 def _automatic(
     event: EventRow, history: History, manual: RuleDraft, *, name_changes: bool
 ) -> tuple[RuleDraft, tuple[str, ...]]:

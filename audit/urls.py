@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from audit.views import events, permit
+from audit.views import events, permit, requests
 
 _events: list[URLPattern | URLResolver] = [
     path("audit/", events.event_list, name="event-list"),
@@ -18,5 +18,12 @@ _deciding: list[URLPattern | URLResolver] = [
     path("audit/<str:event>/permit/impact/", permit.event_impact, name="event-impact"),
 ]
 
-organization_urls: list[URLPattern | URLResolver] = [*_events, *_deciding]
-all_urls: list[URLPattern | URLResolver] = [*_events]
+_requests: list[URLPattern | URLResolver] = [
+    path("approvals/<uuid:request_id>/", requests.request_detail, name="request-detail"),
+    path("approvals/<uuid:request_id>/approve/", requests.request_approve, name="request-approve"),
+    path("approvals/<uuid:request_id>/deny/", requests.request_deny, name="request-deny"),
+]
+_request_list = path("approvals/", requests.request_list, name="request-list")
+
+organization_urls: list[URLPattern | URLResolver] = [*_events, *_deciding, _request_list, *_requests]
+all_urls: list[URLPattern | URLResolver] = [*_events, _request_list]
