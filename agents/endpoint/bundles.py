@@ -154,9 +154,9 @@ def _places(manifest: Manifest) -> dict[Mode, Place]:
 
 
 def _corpus() -> list[str]:
-    """Real paths of the agent's interpreter and package, and of the files without which nobody can log in."""
+    """Real paths of the agent's interpreter and program, and of the files without which nobody can log in."""
     package = Path(__file__).parent / "__main__.py"
-    wanted = [sys.executable, str(package), *_CRITICAL_FILES]
+    wanted = [sys.executable, sys.argv[0], str(package), *_CRITICAL_FILES]
     found = {os.path.realpath(path) for path in wanted if path}
     return sorted(path for path in found if Path(path).is_file())
 

@@ -124,7 +124,7 @@ class WorkerEnd:
         try:
             self._put_in_force(bundles.load_last_good(self._store))
         except UnusableBundle:
-            self._book.is_broken = True
+            self._book.use(None, is_broken=True)
 
     def _run(self, on_start: Callable[[], None], users: Users) -> None:
         on_start()
@@ -176,9 +176,7 @@ class WorkerEnd:
         if loaded is not None:
             self._modes.enter(loaded.manifest.mode)
             self._store.save_mode(self._modes.record())
-        self._book.loaded = loaded
-        self._book.is_broken = False
-        self._book.refresh_mode()
+        self._book.use(loaded)
 
     def _report(self) -> Report:
         loaded = self._book.loaded

@@ -32,19 +32,11 @@ class Question:
     stat: os.stat_result
     asked_ns: int
     family: Family | None = None
+    path: str = ""
     action_type: str = "execute"
     is_asked: bool = True
     writer: str = ""
     uid: int = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who asks: its process, the program it runs, its user's number (-1: unknown)."""
-
-    pid: int
-    exe: str
-    uid: int
 
 
 class Observer:
@@ -53,13 +45,7 @@ class Observer:
     def __init__(self, users: Users) -> None:
         self._users = users
 
-    def actor(self, tid: int) -> Actor:
-        """Who is behind a thread; unreadable parts are empty."""
-        who = process.identity(tid)
-        exe = process_path(tid)
-        return Actor(who.pid, exe, who.uid) if who else Actor(tid, exe, -1)
-
-    def facts(self, question: Question, path: str, actor: Actor, found: Found) -> FileFacts:
+    def facts(self, question: Question, found: Found) -> FileFacts:
         """All facts of one question, in normal form."""
         if question.family is not None:
             words = process.arguments(question.tid)
@@ -67,11 +53,11 @@ class Observer:
             words = process.arguments_of_execve(question.tid)
         else:
             words = []
-        uid = question.uid if question.writer else actor.uid
+        uid = question.uid if question.writer else process.user_of(question.tid)
         return FileFacts(
-            path=path,
+            path=question.path or file_path(question.fd, question.stat),
             sha256=found.sha256,
-            process=question.writer or actor.exe,
+            process=question.writer or process_path(question.tid),
             created_by=found.created_by,
             command_line=" ".join(words),
             user=self._users.name(uid) if uid >= 0 else "",

@@ -12,8 +12,10 @@ from agents.endpoint.kernel import fanotify
 from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.spool import DENY, PERMIT, Recorded
 from agents.protocol.messages import Event, EventDecision, Mode
+from policies.engine.decision import Decision
 from policies.engine.facts import FileFacts
 
+_MAX_RULINGS = 16_384
 _ODD_FACTS = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 
 
@@ -44,9 +46,22 @@ class RuleBook:
     def __init__(self, clock: TrustedClock, modes: ModeKeeper) -> None:
         self._clock = clock
         self._modes = modes
-        self.loaded: Loaded | None = None
+        self._loaded: Loaded | None = None
+        self._rulings: dict[int, tuple[Decision, Ruling]] = {}
         self.is_broken = False
         self.mode: Mode = "secured"
+        self.refresh_mode()
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """The bundle that decides; None before the first."""
+        return self._loaded
+
+    def use(self, loaded: Loaded | None, *, is_broken: bool = False) -> None:
+        """Decide with this bundle from now on."""
+        self._rulings = {}
+        self._loaded = loaded
+        self.is_broken = is_broken
         self.refresh_mode()
 
     def refresh_mode(self) -> None:
@@ -72,23 +87,13 @@ class RuleBook:
             decision = loaded.engine.decide(facts, loaded.places[self.mode], self._clock.now_ms())
         except _ODD_FACTS:
             return ERROR if self.mode == "secured" else self.out_of_time("evaluation_error")
-        verdict = fanotify.DENY if decision.effect == "denied" else fanotify.ALLOW
-        permitted = verdict == fanotify.ALLOW and not decision.simulated
-        silent = permitted and (decision.policy in loaded.unlogged or not loaded.manifest.settings.log_permits)
-        return Ruling(
-            verdict,
-            EventDecision(
-                action=decision.action,  # type: ignore[arg-type]
-                effect=decision.effect,
-                simulated=decision.simulated,
-                learned=decision.learned,
-                policy=decision.policy or "",
-                application=decision.application or "",
-                rule=decision.rule or "",
-                reason_code=decision.reason_code,
-            ),
-            silent,
-        )
+        known = self._rulings.get(id(decision))
+        if known is None or known[0] is not decision:
+            # The engine gives the same object for the same verdict; holding it keeps its id from being used again.
+            known = self._rulings[id(decision)] = (decision, _ruling(decision, loaded))
+            if len(self._rulings) > _MAX_RULINGS:
+                self._rulings.clear()
+        return known[1]
 
     def out_of_time(self, reason_code: str = "deadline") -> Ruling:
         """The mode's default, recorded as such."""
@@ -120,3 +125,20 @@ class RuleBook:
             size=size,
         )
         return Recorded(event, DENY if ruling.decision.action == "deny" else PERMIT)
+
+
+def _ruling(decision: Decision, loaded: Loaded) -> Ruling:
+    verdict = fanotify.DENY if decision.effect == "denied" else fanotify.ALLOW
+    permitted = verdict == fanotify.ALLOW and not decision.simulated
+    silent = permitted and (decision.policy in loaded.unlogged or not loaded.manifest.settings.log_permits)
+    told = EventDecision(
+        action=decision.action,  # type: ignore[arg-type]
+        effect=decision.effect,
+        simulated=decision.simulated,
+        learned=decision.learned,
+        policy=decision.policy or "",
+        application=decision.application or "",
+        rule=decision.rule or "",
+        reason_code=decision.reason_code,
+    )
+    return Ruling(verdict, told, silent)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from agents.endpoint.files import Key, key_of
 from agents.endpoint.interpreters import family_by_name
-from agents.endpoint.observation import Actor, Question
+from agents.endpoint.observation import Question
 from policies.engine.facts import FileFacts
 
 _MAX_ENTRIES = 4_096
@@ -53,16 +53,18 @@ class Runs:
             return None
         return run.verdict
 
-    def remember(self, question: Question, actor: Actor, facts: FileFacts, verdict: int) -> bool:
+    def remember(self, question: Question, pid: int, facts: FileFacts, verdict: int) -> bool:
         """Note a decision. True when it only follows from another one: the interpreter of a script just permitted."""
         now = time.monotonic_ns()
         if facts.action_type == "script":
-            self._runs[actor.pid, key_of(question.stat)] = _Run(facts.sha256, verdict, now + _RUN_NS)
+            self._runs[pid, key_of(question.stat)] = _Run(facts.sha256, verdict, now + _RUN_NS)
             if question.family is None:
-                self._chains[question.tid] = (actor.exe, now + _CHAIN_NS)
+                self._chains[question.tid] = (facts.process, now + _CHAIN_NS)
             for memory in (self._runs, self._chains):
                 if len(memory) > _MAX_ENTRIES:
                     memory.popitem(last=False)
             return False
-        launcher, until = self._chains.pop(question.tid, ("", 0))
-        return launcher == actor.exe and now < until and family_by_name(facts.path) is not None
+        if question.tid not in self._chains:
+            return False
+        launcher, until = self._chains.pop(question.tid)
+        return launcher == facts.process and now < until and family_by_name(facts.path) is not None

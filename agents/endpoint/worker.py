@@ -144,7 +144,7 @@ class Worker:
         writes = process.opens_for_writing(tid)
         if writes:
             self._files.writer_opens(key)
-            self._creators.note(stat, process_path(tid), self._writer_uid(tid))
+            self._creators.note(stat, process_path(tid), process.user_of(tid))
         elif writes is not None and statmode.S_ISREG(stat.st_mode):
             family = self._interpreters.family_of(tid)
             if family is not None:
@@ -153,8 +153,8 @@ class Worker:
         self._pass(fd)
 
     def _on_read(self, question: Question, family: Family) -> None:
-        path = file_path(question.fd, question.stat)
-        if not reads_as_script(family, question.tid, path, question.stat, question.fd):
+        question.path = file_path(question.fd, question.stat)
+        if not reads_as_script(family, question.tid, question.path, question.stat, question.fd):
             self._pass(question.fd)
             return
         question.action_type = "execute" if family.name == "loader" else "script"
@@ -172,12 +172,6 @@ class Worker:
         question = Question(fd, tid, stat, now, action_type="install", is_asked=False, writer=writing.exe)
         question.uid = writing.user
         self._judge(question)
-
-    def _writer_uid(self, tid: int) -> int:
-        if self._book.mode != "installation":
-            return -1
-        who = process.identity(tid)
-        return who.uid if who else -1
 
     def _judge(self, question: Question) -> None:
         found = self._files.known(question.stat)
@@ -231,9 +225,7 @@ class Worker:
 
     def _answer_without_hash(self, question: Question) -> None:
         """Two seconds are over: the mode's default now, the hash in the cache for the next time."""
-        actor = self._observer.actor(question.tid)
-        path = file_path(question.fd, question.stat)
-        facts = self._observer.facts(question, path, actor, Found("", b"", ""))
+        facts = self._observer.facts(question, Found("", b"", ""))
         ruling = self._book.out_of_time()
         self._gate.answer(question.fd, ruling.verdict, question.asked_ns)
         question.is_asked = False
@@ -241,28 +233,32 @@ class Worker:
 
     def _rule(self, question: Question, found: Found) -> None:
         """Decide, answer, record, close."""
-        path = file_path(question.fd, question.stat)
-        actor = self._observer.actor(question.tid)
         key = key_of(question.stat)
-        run = self._runs.verdict_of(actor.pid, key, found.sha256) if question.family else None
-        if run is not None or self._is_ours(actor.pid) or self._is_loader(question, found):
-            self._finish(question, key, fanotify.ALLOW if run is None else run)
-            return
         if question.action_type == "execute" and found.is_script:
             question.action_type = "script"
-        facts = self._observer.facts(question, path, actor, found)
+        # Only what belongs to a longer run is looked up by its process: that costs as much as the rest together.
+        pid = self._pid_of(question.tid) if question.action_type == "script" or question.family else 0
+        run = self._runs.verdict_of(pid, key, found.sha256) if question.family else None
+        if run is not None or self._is_ours(pid) or self._is_loader(question, found):
+            self._finish(question, key, fanotify.ALLOW if run is None else run)
+            return
+        facts = self._observer.facts(question, found)
         ruling = self._book.rule(facts)
         was_asked = question.is_asked
         self._finish(question, key, ruling.verdict)
         if was_asked:
-            follows = self._runs.remember(question, actor, facts, ruling.verdict)
+            follows = self._runs.remember(question, pid, facts, ruling.verdict)
             if follows and ruling.verdict == fanotify.ALLOW:
                 return
         if not ruling.is_silent:
             self._recorder.record(self._book.event(facts, ruling, question.stat.st_size))
 
+    def _pid_of(self, tid: int) -> int:
+        who = process.identity(tid)
+        return who.pid if who else tid
+
     def _is_ours(self, pid: int) -> bool:
-        return pid in (self._board[Word.GUARDIAN_PID], self._board[Word.SYNCER_PID])
+        return pid != 0 and pid in (self._board[Word.GUARDIAN_PID], self._board[Word.SYNCER_PID])
 
     def _is_loader(self, question: Question, found: Found) -> bool:
         """The dynamic loader loaded for another program: of itself it runs nothing."""

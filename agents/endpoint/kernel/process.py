@@ -16,6 +16,9 @@ from dataclasses import dataclass
 
 MAX_COMMAND_LINE = 8_192
 _MAX_ARGUMENTS = 256
+_PAGE_BYTES = 4_096
+_POINTER_BLOCK_BYTES = 128
+_STRING_BYTES = 1_024
 _WORD = struct.Struct("=Q")
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR
 
@@ -34,19 +37,25 @@ _EXECVEAT = _CALLS.get("execveat", -1)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Process and owner of a thread."""
+    """Process of a thread, and the process that started it."""
 
     pid: int
     parent: int
-    uid: int
+
+
+def user_of(tid: int) -> int:
+    """The effective user of a thread, -1 when it is gone. The owner of this directory never hides behind set-uid."""
+    try:
+        return os.stat(f"/proc/{tid}").st_uid
+    except OSError:
+        return -1
 
 
 def identity(tid: int) -> Identity | None:
-    """Thread group, parent and real user of a thread; None when it is gone."""
+    """Thread group and parent of a thread; None when it is gone. Slower than everything else here."""
     try:
         status = _read(f"/proc/{tid}/status", 2048)
-        pid = _number(status, b"\nTgid:\t")
-        return Identity(pid, _number(status, b"\nPPid:\t"), _number(status, b"\nUid:\t"))
+        return Identity(_number(status, b"\nTgid:\t"), _number(status, b"\nPPid:\t"))
     except (OSError, ValueError):
         return None
 
@@ -146,18 +155,28 @@ def text(raw: bytes) -> str:
 def _string_vector(memory: int, address: int) -> list[str]:
     found: list[str] = []
     budget = MAX_COMMAND_LINE
-    while len(found) < _MAX_ARGUMENTS and budget > 0:
-        pointer = _WORD.unpack(os.pread(memory, 8, address))[0]
-        if not pointer:
+    # Pointers are read a block at a time, up to the end of the page: the next page may not be there.
+    while len(found) < _MAX_ARGUMENTS:
+        room = (_PAGE_BYTES - address % _PAGE_BYTES) & ~7 or 8
+        block = os.pread(memory, min(_POINTER_BLOCK_BYTES, room), address)
+        for (pointer,) in _WORD.iter_unpack(block[: len(block) & ~7]):
+            if not pointer or budget <= 0 or len(found) == _MAX_ARGUMENTS:
+                return found
+            word = _string(memory, pointer, budget)
+            found.append(text(word))
+            budget -= len(word) + 1
+        if len(block) < 8:
             break
-        piece = os.pread(memory, min(1024, 4096 - pointer % 4096), pointer)
-        if b"\0" not in piece:
-            piece += os.pread(memory, budget, pointer + len(piece))
-        word = piece.partition(b"\0")[0][:budget]
-        found.append(text(word))
-        budget -= len(word) + 1
-        address += 8
+        address += len(block) & ~7
     return found
+
+
+def _string(memory: int, address: int, budget: int) -> bytes:
+    room = _PAGE_BYTES - address % _PAGE_BYTES
+    piece = os.pread(memory, min(_STRING_BYTES, room), address)
+    if b"\0" not in piece:
+        piece += os.pread(memory, budget, address + len(piece))
+    return piece.partition(b"\0")[0][:budget]
 
 
 def _openat2_writes(tid: int, address: int) -> bool:
