@@ -75,11 +75,13 @@ def note_refused(reach: Reach, delivery: Delivery, *, epoch: int, version: int, 
     )
     deployments = list(waiting.values_list("deployment_id", flat=True))
     waiting.update(state=TargetState.REFUSED, reason=text, finished_at=at)
+    manifests = Manifest.objects.within(reach).filter(computer_id=delivery.computer_id)
     journal.record(
         reach,
         "bundle.refused",
-        delivery.computer,
+        manifests.filter(epoch=epoch, version=version).first(),
         organization_id=delivery.organization_id,
+        computer=delivery.computer_id,
         version=version,
         reason=text,
     )

@@ -103,7 +103,8 @@ def halted_deployments(reach: Reach, organization: Organization | None) -> CardV
         state__in=(DeploymentState.PARTLY_FAILED, DeploymentState.FAILED), started_at__gte=clock.now() - RECENT
     ).count()
     rolling = found.filter(state=DeploymentState.ROLLING).count()
-    note = f"{rolling} on the way" if rolling else ("not everywhere" if failed else "")
+    parts = ((failed, "not everywhere"), (rolling, "on the way"))
+    note = ", ".join(f"{count} {word}" for count, word in parts if count)
     href = address("agents:deployment-list", organization)
     return CardValue(failed + rolling, note, href, "deny" if failed else ("pending" if rolling else "none"))
 
@@ -116,7 +117,7 @@ def behind_computers(reach: Reach, organization: Organization | None) -> CardVal
     drift = Delivery.objects.within(reach).filter(drift=True)
     drifting = (drift.filter(organization=organization) if organization else drift).count()
     number = rows.count()
-    note = f"{drifting} drifting" if drifting else ""
+    note = f"{drifting} drifting" if drifting else ("not on the newest bundle" if number else "")
     return CardValue(number + drifting, note, "", "deny" if drifting else ("pending" if number else "none"))
 
 

@@ -105,6 +105,7 @@ def _context(request: PortalRequest, found: Deployment) -> dict[str, Any]:
         "verdict": verdicts.verdict(found, progress),
         "page": listed,
         "show": chosen if chosen in queries.FILTERS else "",
+        "tabs": _tabs(request, progress),
         "seen": _digest(found, page.rows, progress),
         "is_rolling": is_rolling,
         "may_cancel": may_write and is_rolling and found.cancelled_at is None,
@@ -112,6 +113,22 @@ def _context(request: PortalRequest, found: Deployment) -> dict[str, Any]:
         "silent": sweep.silent_seconds(),
         "swapped": bool(request.htmx) and request.htmx.target == "rows",
     }
+
+
+def _tabs(request: PortalRequest, progress: queries.Progress) -> list[tuple[str, str, str, int]]:
+    """(key, label, address, count) of each way to look at the computers; ways without a computer are left out."""
+    counted = (
+        ("", "All", progress.total),
+        ("not-live", "Not live", progress.not_live),
+        ("refused", "Refused", progress.refused),
+        ("unreachable", "Unreachable", progress.unreachable),
+        ("live", "Live", progress.live),
+    )
+    return [
+        (key, label, f"{request.path}?show={key}" if key else request.path, count)
+        for key, label, count in counted
+        if count or not key
+    ]
 
 
 def _rows(request: PortalRequest, targets: Iterable[DeploymentTarget]) -> list[ComputerRow]:
