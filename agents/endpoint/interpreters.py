@@ -57,6 +57,9 @@ FAMILIES = (
 )
 
 
+_ALL_ENDINGS = tuple(ending for family in FAMILIES for ending in family.endings)
+
+
 def family_by_name(path: str) -> Family | None:
     """The family whose programs are called so."""
     name = path.removesuffix(" (deleted)").rpartition("/")[2]
@@ -142,6 +145,18 @@ def reads_as_script(family: Family, tid: int, path: str, stat: os.stat_result, f
     if family.name == SHELL and os.pread(fd, 2, 0) == b"#!":
         return True
     return _is_operand(family, tid, stat)
+
+
+def may_be_run(fd: int, stat: os.stat_result) -> bool:
+    """Whether a file just written is a program, a library or a script, as far as can be told without running it."""
+    if not statmode.S_ISREG(stat.st_mode):
+        return False
+    if stat.st_mode & 0o111 or os.pread(fd, 4, 0).startswith((b"#!", b"\x7fELF")):
+        return True
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}").endswith(_ALL_ENDINGS)  # noqa: PTH115
+    except OSError:
+        return False
 
 
 def _is_operand(family: Family, tid: int, stat: os.stat_result) -> bool:

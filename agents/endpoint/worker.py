@@ -20,7 +20,7 @@ from agents.endpoint.creators import Creators
 from agents.endpoint.files import INLINE_BYTES, FileCache, Found, Key, key_of, look_at, stamps_of
 from agents.endpoint.gate import Gate
 from agents.endpoint.hash_pool import HashPool, Job, Result
-from agents.endpoint.interpreters import Family, Interpreters, reads_as_script
+from agents.endpoint.interpreters import Family, Interpreters, may_be_run, reads_as_script
 from agents.endpoint.kernel import fanotify, process
 from agents.endpoint.observation import Observer, Question, file_path, process_path
 from agents.endpoint.recorder import Recorder
@@ -29,7 +29,6 @@ from agents.endpoint.runs import Runs
 
 _TICK_NS = 50_000_000
 _POLL_MS = 50
-_EXECUTABLE = statmode.S_IXUSR | statmode.S_IXGRP | statmode.S_IXOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ class Worker:
         writing = None
         if self._files.writer_closes(key_of(stat)):
             writing = self._creators.commit(fd, stat)
-        if writing is None or self._book.mode != "installation" or not stat.st_mode & _EXECUTABLE:
+        if writing is None or self._book.mode != "installation" or not may_be_run(fd, stat):
             os.close(fd)
             return
         question = Question(fd, tid, stat, now, action_type="install", is_asked=False, writer=writing.exe)
