@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -23,7 +24,7 @@ from portal.tenants.capabilities import Capability
 
 _FRAGMENTS = frozenset({"policy-table", "rows"})
 _CHANGED = ("changes-made", "policies-changed")
-_PAGE = 50
+_PAGE = 40
 
 
 @require_safe
@@ -34,11 +35,12 @@ def policy_list(request: PortalRequest) -> HttpResponse:
 
 
 def _list(request: PortalRequest, *, fault: str = "", status: int = 200, events: tuple[str, ...] = ()) -> HttpResponse:
-    asked = PolicyFilter(request.GET).asked()
+    looked_at = _looked_at(request)
+    asked = PolicyFilter(looked_at).asked()
     organization = request.organization
     terms = PolicyTerms(**asked, organization=str(organization.id) if organization else "")
     found = listing.policies_listed(request.reach, terms)
-    after = request.GET.get("after", "")
+    after = looked_at.get("after", "")
     page: Page[Policy] = keyset(found, order=listing.AS_EVALUATED, after=after, size=_PAGE)
     context: dict[str, Any] = {
         "page": page,
@@ -56,6 +58,13 @@ def _list(request: PortalRequest, *, fault: str = "", status: int = 200, events:
             "builtin_first": listing.organization_builtin_first(request.reach, organization.id),
         }
     return respond(request, "policies/list.html", context, fragments=_FRAGMENTS, status=status, events=events)
+
+
+def _looked_at(request: PortalRequest) -> QueryDict:
+    """The query of the list as it is on the screen: after a write by htmx that is what the browser's address says."""
+    if request.method == "POST" and request.htmx:
+        return QueryDict(urlsplit(request.htmx.current_url or "").query)
+    return request.GET
 
 
 def _seen_by(request: PortalRequest, terms: PolicyTerms) -> str:
@@ -123,7 +132,7 @@ def _after(request: PortalRequest, write: Any) -> HttpResponse:
 
 
 def list_address(request: PortalRequest) -> str:
-    """The list as it was looked at: its filters travel in the query string of every form."""
+    """The list with the filters that the present address carries along."""
     query = request.GET.urlencode()
     return address("policies:policy-list", request.organization) + (f"?{query}" if query else "")
 
