@@ -39,11 +39,15 @@ class Child:
 
 @dataclass(slots=True)
 class Children:
-    """All programs of one run. A context manager: leaving it stops everything, what was started together together."""
+    """All programs of one run. Leaving it as a context manager stops them: last started first, a batch at a time.
+
+    `lock` is the open file of the run lock: the guard holds on to it, so that the next start waits for its work.
+    """
 
     log_directory: Path
     console: Console
     stopping: threading.Event = field(default_factory=threading.Event)
+    lock: int | None = None
     running: list[Child] = field(default_factory=list)
     guard: subprocess.Popen[str] | None = None
     batches: int = 0
@@ -53,7 +57,7 @@ class Children:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for batch in reversed(range(self.batches)):
+        for batch in reversed(range(self.batches + 1)):
             self._stop(*(child for child in self.running if child.batch == batch))
         self.running.clear()
         if self.guard and self.guard.stdin:
@@ -63,8 +67,8 @@ class Children:
 
     def start(self, *programs: Program) -> None:
         """Start the programs together; return when all are ready. Raises ChildGaveUp, Stopped."""
-        started = [self._begin(program) for program in programs]
         self.batches += 1
+        started = [self._begin(program) for program in programs]
         for child in started:
             self._wait_until_ready(child)
 
@@ -174,6 +178,7 @@ class Children:
             text=True,
             bufsize=1,
             start_new_session=True,
+            pass_fds=() if self.lock is None else (self.lock,),
             env=bare_environment(),
         )
         for child in self.running:

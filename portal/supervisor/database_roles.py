@@ -47,18 +47,21 @@ def prepare_database(admin: str, owner_url: str, application_url: str, *, templa
     """Make roles, database, extensions and default rights; safe to repeat. Passwords follow the addresses.
 
     `admin` is a superuser's address. With `templates` databases made later (by the test runner) get the same.
-    Raises StartRefused when both addresses name one role: the second wall would be gone.
+    Raises StartRefused when the server refuses, or both addresses name one role: the second wall would be gone.
     """
     owner, application = DatabaseAddress.parse(owner_url), DatabaseAddress.parse(application_url)
     if owner.user == application.user:
         raise StartRefused("DATABASE_URL and DATABASE_OWNER_URL must name two different roles.")
-    with psycopg.connect(admin, autocommit=True) as connection:
-        _ensure_role(connection, owner, sql.SQL("CREATEDB"))
-        _ensure_role(connection, application, sql.SQL("NOCREATEDB"))
-        if templates:
-            _prepare_inside(admin, "template1", owner.user, application.user)
-        _ensure_database(connection, owner)
-    _prepare_inside(admin, owner.database, owner.user, application.user)
+    try:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            _ensure_role(connection, owner, sql.SQL("CREATEDB"))
+            _ensure_role(connection, application, sql.SQL("NOCREATEDB"))
+            if templates:
+                _prepare_inside(admin, "template1", owner.user, application.user)
+            _ensure_database(connection, owner)
+        _prepare_inside(admin, owner.database, owner.user, application.user)
+    except psycopg.OperationalError as reason:
+        raise StartRefused(f"The database server does not let us in: {reason}") from None
 
 
 def _ensure_role(connection: psycopg.Connection, address: DatabaseAddress, right: sql.SQL) -> None:

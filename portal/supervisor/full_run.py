@@ -6,7 +6,6 @@ import resource
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 
 from portal.supervisor import plan
 from portal.supervisor.announcement import announcement
@@ -15,11 +14,9 @@ from portal.supervisor.computers import Agents
 from portal.supervisor.console import Console
 from portal.supervisor.demo_file import DemoFile, LiveComputer
 from portal.supervisor.layout import CHECKOUT, Layout
-from portal.supervisor.mounts import unmount_below
-from portal.supervisor.run_lock import run_lock
 from portal.supervisor.run_settings import RunSettings
 from portal.supervisor.servers import start_servers
-from portal.supervisor.stop_signals import stop_signals
+from portal.supervisor.service_run import governed
 
 ROUND_SECONDS = 0.25
 
@@ -27,12 +24,7 @@ ROUND_SECONDS = 0.25
 def run(layout: Layout, environment: Mapping[str, str], console: Console) -> int:
     """Bring everything up, say so, and watch it. 0 after Ctrl-C; raises StartRefused or ChildGaveUp."""
     settings = RunSettings.from_environment(environment)
-    layout.make_directories()
-    with ExitStack() as ending:
-        ending.enter_context(run_lock(layout.lock))
-        ending.callback(unmount_below, layout.computers)  # after the agents have ended
-        children = ending.enter_context(Children(layout.logs, console))
-        ending.enter_context(stop_signals(children.stopping))
+    with governed(layout, console) as children:
         settings.check_ports()
         raise_file_limit()
         bring_up(children, layout, settings, environment)

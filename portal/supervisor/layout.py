@@ -83,11 +83,14 @@ class Layout:
         return self.cluster_home / "postgres"
 
     def make_directories(self) -> None:
-        """Create what is missing; secrets are for the owner only."""
-        for directory in (self.data, self.logs, self.valkey):
-            directory.mkdir(parents=True, exist_ok=True)
-        self.secrets.mkdir(mode=0o700, exist_ok=True)
-        self.secrets.chmod(0o700)
+        """Create what is missing; secrets are for the owner only. Raises StartRefused."""
+        try:
+            for directory in (self.data, self.logs, self.valkey):
+                directory.mkdir(parents=True, exist_ok=True)
+            self.secrets.mkdir(mode=0o700, exist_ok=True)
+            self.secrets.chmod(0o700)
+        except OSError as reason:
+            raise StartRefused(f"{self.data} cannot be used ({reason.strerror}); set DATA_DIR to another.") from None
 
     def socket_directory(self, wanted: Path) -> Path:
         """`wanted`, or a short private directory when a socket in it would have too long a path."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 LONGEST_LOG_BYTES = 20_000_000
@@ -36,10 +37,11 @@ class Reader:
 
 
 def prepare(directory: Path, name: str) -> Path:
-    """The log of the child called `name`."""
+    """The log of the child called `name`, with a line that marks where this run begins."""
     path = directory / f"{name}.log"
     limit(path)
-    path.touch()
+    with path.open("a") as file:
+        file.write(f"--- {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC ---\n")
     return path
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 def command_line(process: int) -> str:
     """The command line of a live process; empty when it is gone or only a zombie."""
+    if process <= 0:
+        return ""
     proc = Path("/proc")
     if (proc / "self").exists():
         try:

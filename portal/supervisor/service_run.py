@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import signal
 import subprocess
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from portal.supervisor.children import Children
 from portal.supervisor.console import Console
 from portal.supervisor.layout import Layout
+from portal.supervisor.mounts import unmount_below
 from portal.supervisor.programs import ends_with_parent
 from portal.supervisor.run_lock import run_lock
 from portal.supervisor.servers import start_servers
@@ -19,23 +20,21 @@ from portal.supervisor.stop_signals import stop_signals
 
 EXPORTED = ("DATA_DIR", "SECRET_KEY", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
 ROUND_SECONDS = 0.5
-LEAVE_SECONDS = 20.0
+LEAVE_SECONDS = 5.0
 
 
 def run_with_servers(
     layout: Layout, environment: Mapping[str, str], command: Sequence[str], *, durable: bool, console: Console
 ) -> int:
     """Run the command with the servers' addresses in its environment; its exit code."""
-    layout.make_directories()
-    with run_lock(layout.lock), Children(layout.logs, console) as children, stop_signals(children.stopping):
+    with governed(layout, console) as children:
         passed = start_servers(children, layout, environment, throwaway=not durable)
         return _follow(children, command, passed)
 
 
 def keep_servers(layout: Layout, environment: Mapping[str, str], *, durable: bool, console: Console) -> int:
     """Keep the servers until Ctrl-C or TERM; `env.sh` in the data directory tells where they are."""
-    layout.make_directories()
-    with run_lock(layout.lock), Children(layout.logs, console) as children, stop_signals(children.stopping):
+    with governed(layout, console) as children:
         passed = start_servers(children, layout, environment, throwaway=not durable)
         write_environment_script(layout.environment_script, passed)
         console.say(f"PostgreSQL and Valkey are ready; in another shell: . {layout.environment_script}")
@@ -43,6 +42,15 @@ def keep_servers(layout: Layout, environment: Mapping[str, str], *, durable: boo
             children.look_after()
         layout.environment_script.unlink(missing_ok=True)
         return 0
+
+
+@contextmanager
+def governed(layout: Layout, console: Console) -> Iterator[Children]:
+    """The children of one run: alone on this data directory, ended in order whatever happens."""
+    layout.make_directories()
+    with run_lock(layout.lock) as lock, stop_signals() as stopping, ExitStack() as ending:
+        ending.callback(unmount_below, layout.computers)  # when the agents that guard them have ended
+        yield ending.enter_context(Children(layout.logs, console, stopping, lock))
 
 
 def write_environment_script(path: Path, environment: Mapping[str, str]) -> None:
@@ -53,8 +61,6 @@ def write_environment_script(path: Path, environment: Mapping[str, str]) -> None
 
 
 def _follow(children: Children, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """The command shares our terminal: Ctrl-C reaches it as well, so it is given time to end by itself."""
-
     process = subprocess.Popen(command, env=dict(environment), preexec_fn=ends_with_parent(signal.SIGTERM))
     while process.poll() is None:
         if children.stopping.wait(0.1):
@@ -64,10 +70,10 @@ def _follow(children: Children, command: Sequence[str], environment: Mapping[str
 
 
 def _leave(process: subprocess.Popen[bytes]) -> int:
-    process.terminate()
-    deadline = time.monotonic() + LEAVE_SECONDS
-    while process.poll() is None:
-        if time.monotonic() > deadline:
-            process.kill()
-        time.sleep(0.1)
-    return process.returncode
+    """The command shares our terminal and has heard Ctrl-C as well: first it may end by itself."""
+    for ask in (process.terminate, process.kill):
+        try:
+            return process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            ask()
+    return process.wait()

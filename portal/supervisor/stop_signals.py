@@ -11,11 +11,12 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stop_signals(stopping: threading.Event) -> Iterator[None]:
-    """Set `stopping` at the first of these signals while the block runs; nothing is interrupted by them."""
+def stop_signals() -> Iterator[threading.Event]:
+    """An event that is set by the first of these signals while the block runs; nothing is interrupted by them."""
+    stopping = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopping.set()) for number in STOP_SIGNALS}
     try:
-        yield
+        yield stopping
     finally:
         for number, action in before.items():
             signal.signal(number, action)

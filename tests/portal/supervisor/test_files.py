@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,24 @@ def test_the_lock_of_a_killed_process_is_free(layout: Layout) -> None:
     assert subprocess.run((sys.executable, "-c", source)).returncode == -9
     with run_lock(layout.lock):
         pass
+
+
+def test_a_start_after_a_kill_waits_until_the_guard_has_ended_what_was_left(layout: Layout) -> None:
+    source = (
+        "import os, signal, subprocess; from pathlib import Path; from portal.supervisor.run_lock import run_lock\n"
+        f"with run_lock(Path({str(layout.lock)!r})) as lock:\n"
+        "    subprocess.Popen(('sleep', '1.5'), pass_fds=(lock,)); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run((sys.executable, "-c", source))
+    before = time.monotonic()
+    with run_lock(layout.lock):
+        assert time.monotonic() - before > 0.5
+
+
+def test_a_data_directory_that_cannot_be_made_is_told_plainly(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartRefused, match="set DATA_DIR to another"):
+        Layout.at(tmp_path / "file" / "data").make_directories()
 
 
 def test_a_log_that_grew_too_long_is_kept_once_and_begun_again(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -59,7 +60,8 @@ def test_kill_9_leaves_nothing_behind_and_the_next_start_recovers(layout: Layout
 def test_kill_9_of_everything_at_once_is_recovered_from(layout: Layout, environment: dict[str, str]) -> None:
     first = keep_servers(layout, environment)
     for process in {first.pid} | descendants(first.pid):
-        os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it went with its parent
+            os.kill(process, signal.SIGKILL)
     first.wait()
     second = keep_servers(layout, environment)
     second.send_signal(signal.SIGINT)
@@ -83,6 +85,18 @@ def test_a_second_start_on_the_same_data_is_refused(layout: Layout, environment:
     first.wait(30)
     assert second.returncode == 1
     assert f"already runs on {layout.data} (process {first.pid})" in second.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the kernel's process table")
+def test_a_start_right_after_a_kill_9_finds_the_place_cleared(layout: Layout, environment: dict[str, str]) -> None:
+    first = keep_servers(layout, environment)
+    family = descendants(first.pid)
+    first.kill()
+    second = keep_servers(layout, environment)  # at once: the kernel and the guard are still at work
+    assert not any(command_line(one) for one in family)
+    second.terminate()
+    assert second.wait(30) == 0
+    first.wait()
 
 
 def test_a_command_gets_the_addresses_and_its_exit_code_is_ours(layout: Layout, environment: dict[str, str]) -> None:

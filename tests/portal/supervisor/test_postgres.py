@@ -162,6 +162,12 @@ def test_one_role_for_both_addresses_is_refused() -> None:
         prepare_database("host=nowhere", one, one)
 
 
+def test_a_server_that_does_not_answer_is_told_plainly(tmp_path: Path) -> None:
+    owner, application = "postgresql://owner@/portcullis", "postgresql://app@/portcullis"
+    with pytest.raises(StartRefused, match="does not let us in"):
+        prepare_database(f"host={tmp_path}", owner, application)
+
+
 def test_a_real_server_needs_the_owner_s_address_too(
     children: Children, layout: Layout, environment: dict[str, str]
 ) -> None:
