@@ -94,8 +94,9 @@ def test_a_batch_of_nothing_but_bad_entries_is_acknowledged(fin_01: Computer) ->
 
 
 HOSTILE = [
-    "nul\x00inside", "\u202efdp.exe", "e\u0301" + "\u0301" * 300, "x" * 12_000, "\x1b[31mred", "{{ 7*7 }}", "<img onerror=x>",
-    "=cmd|' /C calc'!A0", "' OR 1=1 --", "%0d%0aSet-Cookie: a=b", "⟨U+0000⟩", "⟨U+", "\ufffe", "😀", "%s %(a)s", "\\", "\n\r\t",
+    "nul\x00inside", "\u202efdp.exe", "e\u0301" + "\u0301" * 300, "x" * 12_000, "\x1b[31mred", "{{ 7*7 }}",
+    "<img onerror=x>", "=cmd|' /C calc'!A0", "' OR 1=1 --", "%0d%0aSet-Cookie: a=b", "⟨U+0000⟩", "⟨U+", "\ufffe", "😀",
+    "%s %(a)s", "\\", "\n\r\t",
 ]  # fmt: skip
 
 

@@ -36,7 +36,9 @@ def test_a_changing_name_becomes_its_pattern(path: str, others: list[str], patte
 
 
 def test_names_of_another_shape_do_not_widen_the_pattern() -> None:
-    found = proposed_pattern(TEMP + "8f2c41d7a9.ps1", [TEMP + "8f2c41d7a9abc0.exe", TEMP + "run_8f2c41d7a9.ps1"], "windows")
+    found = proposed_pattern(
+        TEMP + "8f2c41d7a9.ps1", [TEMP + "8f2c41d7a9abc0.exe", TEMP + "run_8f2c41d7a9.ps1"], "windows"
+    )
     assert found.endswith(r"\\[0-9a-f]{10}\.ps1")
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608  # the plain question is put together from this file's own texts
 """The store's shapes (walk, needle, windows, cells) give exactly the rows of the plain question, on random data."""
 
 from __future__ import annotations
@@ -172,8 +173,8 @@ def test_the_rollups_hold_every_event_once(organizations: list[Organization]) ->
             db.execute(f"SELECT organization_number, outcome, sum(n)::int FROM {table} GROUP BY 1, 2 ORDER BY 1, 2")
             rolled = db.fetchall()
             db.execute(
-                f"SELECT organization_number, outcome, count(*)::int FROM audit_event WHERE outcome <> 0 AND {condition}"
-                " GROUP BY 1, 2 ORDER BY 1, 2"
+                "SELECT organization_number, outcome, count(*)::int FROM audit_event"
+                f" WHERE outcome <> 0 AND {condition} GROUP BY 1, 2 ORDER BY 1, 2"
             )
             assert rolled == db.fetchall(), table
             assert rolled
