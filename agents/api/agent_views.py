@@ -12,6 +12,7 @@ from django.http import HttpResponse
 from agents import checkin as checkins
 from agents import enrolment, keys
 from agents.api.exchange import Exchange, signed, unsigned
+from agents.endpoint import package
 from agents.identity import Caller
 from agents.protocol.messages import (
     Ack,
@@ -103,6 +104,27 @@ def request_status(caller: Caller, exchange: Exchange, request_id: UUID) -> Requ
     computer = checkins.computer_of(caller)
     found = requests.request_of_computer(caller.reach, computer=computer, request_id=request_id)
     return requests.answer_of(found)
+
+
+@unsigned("GET")
+def install_script(exchange: Exchange) -> HttpResponse:
+    """The installer, written for this portal. Holds no secret: the install key comes from the person's shell."""
+    script = package.install_script(settings.PORTAL_URL)
+    return HttpResponse(script, content_type="text/x-shellscript; charset=utf-8", headers={"Cache-Control": "no-cache"})
+
+
+@unsigned("GET")
+def agent_archive(exchange: Exchange) -> HttpResponse:
+    """The Linux agent as one Python archive; the installer checks its digest."""
+    archive = package.archive()
+    return _bytes(exchange, archive, hashlib.sha256(archive).hexdigest(), "public, no-cache")
+
+
+@unsigned("GET")
+def agent_requirements(exchange: Exchange) -> HttpResponse:
+    """The agent's locked requirements; the installer checks their digest."""
+    requirements = package.requirements()
+    return _bytes(exchange, requirements, hashlib.sha256(requirements).hexdigest(), "public, no-cache")
 
 
 def _bytes(exchange: Exchange, data: bytes | memoryview, digest: str, caching: str) -> HttpResponse:

@@ -17,7 +17,7 @@ from portal.common.errors import Refused
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.tenants import queries
 from portal.tenants.capabilities import Capability
-from portal.tenants.models import ComputerGroup
+from portal.tenants.models import ComputerGroup, OperatingSystem
 
 TEMPLATE = "agents/install_keys.html"
 PANEL = "install-key-panel"
@@ -58,7 +58,8 @@ def install_key_revoke(request: PortalRequest, key: UUID) -> HttpResponse:
 
 def install_command(secret: str) -> str:
     """What a person pastes into a root shell on a Linux computer."""
-    return f"curl -fsS {settings.PORTAL_URL}/agent/v1/install.sh | PORTCULLIS_INSTALL_KEY={secret} sh"
+    settled = f"PORTCULLIS_INSTALL_KEY={secret} PORTCULLIS_GUARD=/srv"
+    return f"curl -fsS {settings.PORTAL_URL}/agent/v1/install.sh | {settled} sh"
 
 
 def _panel(
@@ -76,7 +77,7 @@ def _panel(
         "keys": [(key, install_keys.closed_reason(key, now)) for key in keys],
         "form": form,
         "secret": made.secret if made else "",
-        "command": install_command(made.secret) if made else "",
+        "command": install_command(made.secret) if made and group.os == OperatingSystem.LINUX else "",
         "new": made.key if made else None,
     }
     template = f"{TEMPLATE}#{PANEL}" if request.htmx else TEMPLATE

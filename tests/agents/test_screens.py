@@ -201,15 +201,16 @@ def test_an_install_key_is_shown_once_with_its_command(
     as_user: AsUser, technician: User, o: str, finance: ComputerGroup
 ) -> None:
     client = as_user(technician)
+    ComputerGroup.rows.filter(pk=finance.id).update(os="linux")
     path = f"{o}/groups/{finance.id}/install-keys/"
     made = client.post(path, {"days": "7", "max_uses": "3"}).content.decode()
     secret = re.search(r"PORTCULLIS_INSTALL_KEY=([\w.-]+)", made)
     assert secret is not None
     assert InstallKey.rows.get().max_uses == 3
     assert secret.group(1) not in client.get(path).content.decode()
-    assert Endpoint(Client()).enroll(secret.group(1)).status == 200
+    assert Endpoint(Client(), os="linux").enroll(secret.group(1)).status == 200
     client.post(f"{o}/install-keys/{InstallKey.rows.get().id}/revoke/")
-    assert Endpoint(Client(), name="late").enroll(secret.group(1)).status == 403
+    assert Endpoint(Client(), name="late", os="linux").enroll(secret.group(1)).status == 403
 
 
 @pytest.mark.parametrize("form", [{"days": "91"}, {"days": "7", "max_uses": "0"}, {}])
