@@ -228,6 +228,7 @@ def _policy(reach: Reach, demo: Demo, plan: OrganizationPlan, organization: Orga
             status=Status(policy.status),
             enabled=policy.enabled,
             ringfence=policy.ringfence,
+            allow_request=policy.action != Action.DENY,
             reason=policy.reason,
             ticket=policy.ticket,
         ),
