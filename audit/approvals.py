@@ -16,12 +16,13 @@ from audit.suggestions import automatic_rule
 from policies import authoring, catalogue, evaluate, placing, queries
 from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft
+from policies.engine.rules import RULE_FIELDS
 from policies.models import Action, Application, FileRule, Level, Policy, Status
 from policies.names import proposed_name
 from policies.placing import Placement
 from policies.scopes import FoundScope, Scope, find_scope
 from portal.common import registry
-from portal.common.errors import NotFound, Refused
+from portal.common.errors import FieldError, Invalid, NotFound, Refused
 from portal.tenants import journal
 from portal.tenants.capabilities import Capability
 from portal.tenants.reach import Reach
@@ -79,7 +80,10 @@ def permit_application(reach: Reach, *, event: EventRow, permit: Permit) -> Perm
     found = find_scope(reach, permit.level, permit.target)
     reach.require(Capability.POLICY_WRITE, found.scope.organization_id)
     draft = permit.rule or automatic_rule(reach, event)
-    application, rule = _application_and_rule(reach, event, permit, draft, found)
+    try:
+        application, rule = _application_and_rule(reach, event, permit, draft, found)
+    except Invalid as error:
+        raise Invalid([FieldError(_pointer(fault.pointer), fault.detail) for fault in error.errors]) from error
     policy = _policy(reach, permit, application, found)
     _refuse_if_still_denied(reach, event, permit, found)
     journal.record(
@@ -120,6 +124,14 @@ def _application_and_rule(
     if rule is None:
         raise NotFound
     return application, rule
+
+
+def _pointer(pointer: str) -> str:
+    """Where a fault of the application or its rule stands in a permit."""
+    box = pointer.rpartition("/")[2]
+    if box in RULE_FIELDS or not box or box == "0":
+        return f"/rule/{box}" if box in RULE_FIELDS else "/rule"
+    return f"/application/create/{box}"
 
 
 def _policy(reach: Reach, permit: Permit, application: Application, found: FoundScope) -> Policy:

@@ -149,7 +149,7 @@ class RuleChoice(StrictSerializer):
     certificate = ConditionField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if "choose" in attrs and len(attrs) > 1:
+        if not attrs or ("choose" in attrs and len(attrs) > 1):
             raise serializers.ValidationError("Choose automatic or name the conditions, one of the two.")
         return attrs
 
