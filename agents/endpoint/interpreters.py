@@ -1,10 +1,10 @@
 """Interpreters: which running programs turn a file they merely open into code, and which of their opens are
 that.
 
-A program is an interpreter by the name of its file, or because it is byte for byte one of the interpreters of
-this computer under another name. Of what an interpreter opens, a script is: the file its command line names
-as the script, a file with one of its kinds of ending, for shells also a file that starts with `#!`, and for
-the dynamic loader any program or library. Everything else is data.
+A program is an interpreter by the name of its file, or because it is byte for byte one of the interpreters of this
+computer under another name. Of what an interpreter opens, a script is: the file its command line names as the script;
+a file with one of its kinds of ending; for shells also any other script and what starts with `#!`, because they open
+files for the programs they start; for the dynamic loader any program or library. Everything else is data.
 """
 
 from __future__ import annotations
@@ -36,24 +36,26 @@ class Family:
     code_options: frozenset[str]
 
 
-def _family(name: str, programs: str, endings: str, code_options: str) -> Family:
-    return Family(name, re.compile(programs), tuple(endings.split()), frozenset(code_options))
+def _family(name: str, programs: re.Pattern[str], endings: str, code_options: str) -> Family:
+    return Family(name, programs, tuple(endings.split()), frozenset(code_options))
 
 
 SHELL, LOADER = "shell", "loader"
 FAMILIES = (
-    _family(SHELL, r"(ba|da|z|k|mk|a|fi|c|tc)?sh|busybox|rbash|ksh93", ".sh .bash .zsh .ksh .dash .fish", "c"),
-    _family("python", r"(python|pypy)[\d.]*", ".py .pyc .pyw .pyz .pth", "cm"),
-    _family("perl", r"perl[\d.]*", ".pl .pm", "eE"),
-    _family("ruby", r"[jm]?ruby[\d.]*", ".rb", "e"),
-    _family("node", r"node(js)?|deno|bun", ".js .mjs .cjs .ts", "ep"),
-    _family("php", r"php[\d.]*(-cgi|-fpm)?", ".php .phar .inc", "r"),
-    _family("lua", r"lua(jit)?[\d.-]*", ".lua .luac", "e"),
-    _family("tcl", r"(tclsh|wish|expect)[\d.]*", ".tcl .exp", "c"),
-    _family("awk", r"[gmn]?awk|original-awk", ".awk", ""),
-    _family("java", r"java", ".jar .class .war", ""),
-    _family("powershell", r"pwsh", ".ps1 .psm1 .psd1", "c"),
-    _family(LOADER, r"ld-linux[\w.-]*|ld-musl[\w.-]*|ld(64)?\.so[\d.]*|ld-[\d.]+\.so", "", ""),
+    _family(
+        SHELL, re.compile(r"(ba|da|z|k|mk|a|fi|c|tc)?sh|busybox|rbash|ksh93"), ".sh .bash .zsh .ksh .dash .fish", "c"
+    ),
+    _family("python", re.compile(r"(python|pypy)[\d.]*"), ".py .pyc .pyw .pyz .pth", "cm"),
+    _family("perl", re.compile(r"perl[\d.]*"), ".pl .pm", "eE"),
+    _family("ruby", re.compile(r"[jm]?ruby[\d.]*"), ".rb", "e"),
+    _family("node", re.compile(r"node(js)?|deno|bun"), ".js .mjs .cjs .ts", "ep"),
+    _family("php", re.compile(r"php[\d.]*(-cgi|-fpm)?"), ".php .phar .inc", "r"),
+    _family("lua", re.compile(r"lua(jit)?[\d.-]*"), ".lua .luac", "e"),
+    _family("tcl", re.compile(r"(tclsh|wish|expect)[\d.]*"), ".tcl .exp", "c"),
+    _family("awk", re.compile(r"[gmn]?awk|original-awk"), ".awk", ""),
+    _family("java", re.compile(r"java"), ".jar .class .war", ""),
+    _family("powershell", re.compile(r"pwsh"), ".ps1 .psm1 .psd1", "c"),
+    _family(LOADER, re.compile(r"ld-linux[\w.-]*|ld-musl[\w.-]*|ld(64)?\.so[\d.]*|ld-[\d.]+\.so"), "", ""),
 )
 
 
@@ -140,9 +142,11 @@ def reads_as_script(family: Family, tid: int, path: str, stat: os.stat_result, f
     """Whether this file, opened for reading by such an interpreter, is code to it."""
     if family.name == LOADER:
         return os.pread(fd, 4, 0) == b"\x7fELF"
-    if path.endswith(family.endings):
-        return True
-    if family.name == SHELL and os.pread(fd, 2, 0) == b"#!":
+    if family.name == SHELL:
+        # A shell opens for others as well: `python < x.py` is an open by the shell.
+        if path.endswith(_ALL_ENDINGS) or os.pread(fd, 2, 0) == b"#!":
+            return True
+    elif path.endswith(family.endings):
         return True
     return _is_operand(family, tid, stat)
 

@@ -117,5 +117,8 @@ def _rank(entry: NavigationEntry) -> int:
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `frame` for base.html."""
-    return {"frame": SimpleLazyObject(lambda: Frame(cast(PortalRequest, request)))}
+    """Context processor: `frame` for base.html; `is_demo`, so that the demo's people see how they sign in."""
+    return {
+        "frame": SimpleLazyObject(lambda: Frame(cast(PortalRequest, request))),
+        "is_demo": settings.IS_DEMO,
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from portal.accounts.models import Membership
 from portal.accounts.roles import CAPABILITIES
 from portal.tenants.capabilities import Capability
@@ -21,7 +23,7 @@ def who_can_grant(organization: Organization) -> list[str]:
     with reaching(system_reach("name who can grant a capability")) as system:
         parents = dict(Organization.objects.within(system).values_list("id", "parent_id"))
         names: list[str] = []
-        at = organization.id
+        at: UUID | None = organization.id
         while at is not None and len(names) < MOST_NAMES:
             found = Membership.objects.within(system).filter(organization_id=at, role__in=roles, user__is_active=True)
             names += found.order_by("user__name").values_list("user__name", flat=True)[:MOST_NAMES]
