@@ -27,7 +27,7 @@ from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.observation import Observer
 from agents.endpoint.recorder import Recorder
 from agents.endpoint.ruling import RuleBook
-from agents.endpoint.spool import Spool
+from agents.endpoint.spool import CreatorMirror, Spool
 from agents.endpoint.store import Store
 from agents.endpoint.users import Users
 from agents.endpoint.worker import Parts, Worker
@@ -121,7 +121,7 @@ def _work(
         book=book,
         files=files,
         pool=HashPool(join),
-        creators=Creators(recorder, Spool(store.spool).creator),
+        creators=Creators(recorder, CreatorMirror(store.spool)),
         interpreters=Interpreters(survey, devices.__contains__, files.hash_of),
         observer=Observer(users),
         recorder=recorder,

@@ -48,6 +48,7 @@ class Guardian:
         self._started_at = 0.0
         self._decisions_at_start = 0
         self._fruitless = 0
+        self._syncer_started_at = -_PAUSE_SECONDS
         self._wake, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> int:
@@ -77,6 +78,8 @@ class Guardian:
             self._replace_silent_worker()
         if not self._board[Word.WORKER_PID] and self._may_start_worker():
             self._start_worker()
+        if not self._board[Word.SYNCER_PID] and time.monotonic() - self._syncer_started_at > _PAUSE_SECONDS:
+            self._start_syncer()
 
     def _wait(self, seconds: float) -> None:
         with contextlib.suppress(InterruptedError):
@@ -103,6 +106,7 @@ class Guardian:
     def _start_syncer(self) -> None:
         if self._syncer is None:
             return
+        self._syncer_started_at = time.monotonic()
         pid = os.fork()
         if pid == 0:
             self._become("pc-syncer", self._syncer)
@@ -154,7 +158,6 @@ class Guardian:
                 self._worker_ended()
             elif pid == self._board[Word.SYNCER_PID]:
                 self._board[Word.SYNCER_PID] = 0
-                self._start_syncer()
 
     def _worker_ended(self) -> None:
         """Answer what the dead worker had read, before another can reuse the same descriptor numbers."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from pathlib import Path
+import stat as statmode
 
 from agents.endpoint import bundles
 from agents.endpoint.clock import Sources, TrustedClock
-from agents.endpoint.files import creator_from_xattr
-from agents.endpoint.interpreters import hash_file
+from agents.endpoint.files import creator_from_xattr, look_at
 from agents.endpoint.kernel import process
 from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.store import Store
@@ -16,17 +16,17 @@ from policies.engine.facts import FileFacts
 
 
 def facts_of(path: str, *, process: str = "", user: str = "") -> FileFacts:
-    """The facts of a file as it is now. Raises OSError when it cannot be read."""
+    """The facts of a regular file as it is now. Raises OSError for anything else, or when it cannot be read."""
     real = os.path.realpath(path)
-    head, created_by = _look(real)
+    sha256, head, created_by = _look(real)
     return FileFacts(
         path=os.fsencode(real).decode("utf-8", "backslashreplace"),
-        sha256=hash_file(real),
+        sha256=sha256,
         process=process,
         created_by=created_by,
         user=user,
         os="linux",
-        action_type="script" if head == b"#!" else "execute",
+        action_type="script" if head[:2] == b"#!" else "execute",
     )
 
 
@@ -51,9 +51,19 @@ def parent_program() -> str:
     return process.executable(os.getppid())
 
 
-def _look(real: str) -> tuple[bytes, str]:
-    fd = os.open(Path(real), os.O_RDONLY | os.O_CLOEXEC)
+def _look(real: str) -> tuple[str, bytes, str]:
+    """Hash, first bytes and creator. Whoever asks may name any path, and this may run as root: nothing but regular
+    files is ever opened for reading, and nothing is waited for.
+    """
+    fd = os.open(real, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        return os.pread(fd, 2, 0), creator_from_xattr(fd) or ""
+        if not statmode.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", real)
+        opened = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     finally:
         os.close(fd)
+    try:
+        sha256, head = look_at(opened, os.fstat(opened).st_size)
+        return sha256, head, creator_from_xattr(opened) or ""
+    finally:
+        os.close(opened)

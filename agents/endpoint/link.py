@@ -122,9 +122,12 @@ class WorkerEnd:
     def load(self) -> None:
         """Take the last good bundle into force, at the start of a worker."""
         try:
-            self._put_in_force(bundles.load_last_good(self._store))
+            loaded = bundles.load_last_good(self._store)
         except UnusableBundle:
             self._book.use(None, is_broken=True)
+            return
+        with contextlib.suppress(OSError):
+            self._put_in_force(loaded)
 
     def _run(self, on_start: Callable[[], None], users: Users) -> None:
         on_start()
@@ -135,17 +138,22 @@ class WorkerEnd:
                 if not message:
                     return
                 self._end.send(msgspec.msgpack.encode(self._obey(message)))
-            self._keep_house(users)
+            with contextlib.suppress(OSError):
+                # A full disk delays what is persisted here; it must not end the talk with the syncer.
+                self._keep_house(users)
 
     def _obey(self, message: bytes) -> Reply:
         order = msgspec.msgpack.decode(message, type=Order)
-        if order.kind == "try":
-            return self._try(order)
-        if order.kind == "use":
-            self._use()
-        elif order.kind == "anchor":
-            self._clock.anchor(order.server_time)
-            self._store.save_clock(self._clock.record())
+        try:
+            if order.kind == "try":
+                return self._try(order)
+            if order.kind == "use":
+                self._use()
+            elif order.kind == "anchor":
+                self._clock.anchor(order.server_time)
+                self._store.save_clock(self._clock.record())
+        except OSError as error:
+            return Reply(order.number, "state_unusable", str(error), report=self._report())
         return Reply(order.number, report=self._report())
 
     def _try(self, order: Order) -> Reply:
@@ -175,8 +183,9 @@ class WorkerEnd:
     def _put_in_force(self, loaded: Loaded | None) -> None:
         if loaded is not None:
             self._modes.enter(loaded.manifest.mode)
-            self._store.save_mode(self._modes.record())
         self._book.use(loaded)
+        if loaded is not None:
+            self._store.save_mode(self._modes.record())
 
     def _report(self) -> Report:
         loaded = self._book.loaded

@@ -15,6 +15,7 @@ from agents.endpoint.board import Board, Word
 from agents.endpoint.spool import DENY, PERMIT, Recorded, Spool
 
 FLUSH_SECONDS = 0.1
+_REOPEN_SECONDS = 1.0
 _MAX_WAITING = 20_000
 _RECORDED = {PERMIT: Word.RECORDED_PERMITS, DENY: Word.RECORDED_DENIES}
 _SPOOLED = {PERMIT: Word.SPOOLED_PERMITS, DENY: Word.SPOOLED_DENIES}
@@ -56,15 +57,30 @@ class Recorder:
 
     def _run(self) -> None:
         self.on_start()
-        spool = Spool(self._path)
+        spool = self._open()
+        while spool is None:
+            self._waiting.extendleft(reversed(self._within_bounds(self._take())))
+            if self._ending.wait(_REOPEN_SECONDS):
+                return
+            spool = self._open()
         self._flush(spool)
         while not self._ending.wait(FLUSH_SECONDS):
             self._flush(spool)
         self._flush(spool)
         spool.close()
 
+    def _open(self) -> Spool | None:
+        """The spool; None while the disk is too full even to open it."""
+        try:
+            return Spool(self._path)
+        except sqlite3.OperationalError:
+            return None
+
+    def _take(self) -> list[Recorded]:
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
     def _flush(self, spool: Spool) -> None:
-        taken = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        taken = self._take()
         try:
             if any(self._lost):
                 self._tell_losses(spool)

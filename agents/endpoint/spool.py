@@ -32,6 +32,21 @@ CREATE TABLE IF NOT EXISTS creator (handle BLOB PRIMARY KEY, exe TEXT NOT NULL, 
 """
 
 
+class CreatorMirror:
+    """Asks the spool who wrote a file; a spool that cannot be read knows nobody."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._spool: Spool | None = None
+
+    def __call__(self, handle: bytes) -> str:
+        try:
+            self._spool = self._spool or Spool(self._path)
+            return self._spool.creator(handle)
+        except sqlite3.Error:
+            return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """One event on its way into the spool; its sequence is given there."""

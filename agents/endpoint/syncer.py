@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import secrets
 import socket
@@ -91,13 +92,16 @@ class Syncer:
             if time.monotonic() >= self._next_status:
                 self._next_status = time.monotonic() + _STATUS_SECONDS
                 self._contact.refusal = self._delivery.last_refusal
-                self._vitals.publish(self._identity, self._contact)
+                with contextlib.suppress(OSError, sqlite3.OperationalError):
+                    self._vitals.publish(self._identity, self._contact)
 
     def _try_checkin(self) -> None:
         try:
             self.check_in()
         except (Unreachable, LinkError) as error:
             self._failed(str(error), None)
+        except (OSError, sqlite3.OperationalError) as error:
+            self._failed(f"state directory: {error}", None)
         except RefusedByPortal as error:
             self._failed(str(error), error.retry_after_seconds)
         else:

@@ -35,7 +35,7 @@ MAX_AHEAD_SECONDS = 24 * 3600
 T = TypeVar("T")
 
 
-class Rejection(Exception):  # noqa: N818 (a refusal is an answer, not a mistake)
+class Rejection(Exception):
     """Why something signed was not believed. `code` travels in the acknowledgement.
 
     Codes: too_large, malformed, unknown_payload_type, no_signature, duplicate_signature, unknown_key,
@@ -74,9 +74,7 @@ class Accepted:
     state: AgentState
 
 
-def accept(
-    envelope_bytes: bytes, state: AgentState, trust: TrustRoot, checkpoint: Checkpoint, now: int
-) -> Accepted:
+def accept(envelope_bytes: bytes, state: AgentState, trust: TrustRoot, checkpoint: Checkpoint, now: int) -> Accepted:
     """Check one manifest in the fixed order: size, signature, target, version, checkpoint, dates. Raises
     Rejection.
 
@@ -108,9 +106,7 @@ def accept_checkpoint(
     The nonce was made for this check-in, so an answer that echoes it is fresh whatever our clock says: pass
     `now=None` to take the checkpoint's own `server_time` for the time.
     """
-    payload = _open(
-        envelope_bytes, CHECKPOINT_TYPE, envelope.key_table(trust.checkpoint_keys), MAX_CHECKPOINT_BYTES
-    )
+    payload = _open(envelope_bytes, CHECKPOINT_TYPE, envelope.key_table(trust.checkpoint_keys), MAX_CHECKPOINT_BYTES)
     checkpoint = _decode(payload, Checkpoint)
     if checkpoint.computer != state.computer:
         raise Rejection("wrong_computer", checkpoint.computer)
@@ -121,9 +117,7 @@ def accept_checkpoint(
     if checkpoint.expires_at <= (checkpoint.server_time if now is None else now):
         raise Rejection("checkpoint_expired")
     if checkpoint.issued_at < state.checkpoint_issued_at:
-        raise Rejection(
-            "checkpoint_rollback", f"issued {checkpoint.issued_at}, seen {state.checkpoint_issued_at}"
-        )
+        raise Rejection("checkpoint_rollback", f"issued {checkpoint.issued_at}, seen {state.checkpoint_issued_at}")
     if checkpoint.epoch != trust.epoch:
         raise Rejection("wrong_epoch", f"{checkpoint.epoch}, trusted {trust.epoch}")
     if (checkpoint.epoch, checkpoint.version) < (state.epoch, state.version):

@@ -16,11 +16,11 @@ _PIECE_BYTES = 64 << 10
 _MAX_WINDOW_BYTES = 8 << 20
 
 
-class TooLarge(ValueError):  # noqa: N818
+class TooLarge(ValueError):
     """The body inflates past the limit; nothing past it was kept."""
 
 
-class BadEncoding(ValueError):  # noqa: N818
+class BadEncoding(ValueError):
     """Not what Content-Encoding says: an unknown name, damaged, cut off, or followed by other bytes."""
 
 

@@ -53,9 +53,7 @@ def pre_authentication(payload_type: str, payload: bytes) -> bytes:
 def seal(payload_type: str, payload: bytes, keys: Iterable[Ed25519PrivateKey]) -> bytes:
     """An envelope over `payload`, signed by each key."""
     message = pre_authentication(payload_type, payload)
-    signatures = tuple(
-        Signature(signing.key_id(signing.public_bytes(key)), key.sign(message)) for key in keys
-    )
+    signatures = tuple(Signature(signing.key_id(signing.public_bytes(key)), key.sign(message)) for key in keys)
     return msgspec.msgpack.encode(Envelope(payload_type, payload, signatures))
 
 

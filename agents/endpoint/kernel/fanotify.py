@@ -7,6 +7,7 @@ anything while holding one.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -54,10 +55,16 @@ def guard_file_system(group: int, path: str, *, opens: bool = True) -> None:
 
 
 def read_events(group: int) -> Iterator[KernelEvent]:
-    """The events of one read, none when there are none. They are yielded only once all of them are parsed."""
+    """The events of one read, none when there are none. They are yielded only once all of them are parsed.
+
+    An event whose file cannot be opened for us (no descriptor left, a stale network file) has been denied by the
+    kernel when the read fails; the next read goes on after it.
+    """
     try:
         data = os.read(group, _READ_BYTES)
-    except (BlockingIOError, InterruptedError):
+    except OSError as error:
+        if error.errno in (errno.EBADF, errno.EINVAL, errno.EFAULT):
+            raise
         return iter(())
     events = []
     offset = 0

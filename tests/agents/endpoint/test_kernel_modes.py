@@ -115,10 +115,13 @@ def test_nonsense_at_the_door_gets_an_answer_and_leaves_it_open(computer: Comput
 
 def test_status_for_people(computer: Computer) -> None:
     command = [sys.executable, "-m", "agents.endpoint", "status", "--state", str(computer.store.root)]
-    wait_until(lambda: b"secured" in subprocess.run(command, capture_output=True, cwd=ROOT).stdout)
-    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
-    assert f"guarding       {computer.directory}" in shown
-    assert f"version 1.{computer.portal.version}" in shown
+
+    def shown() -> str:
+        return subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stdout
+
+    wait_until(lambda: f"version 1.{computer.portal.version}" in shown())
+    assert f"guarding       {computer.directory}" in shown()
+    assert "mode           secured\n" in shown()
 
 
 def test_a_state_directory_on_a_guarded_file_system_is_refused(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def test_on_a_guarded_file_system_the_copy_is_never_opened(tmp_path: Path) -> No
         ("sh -c cat {f}", "job", "echo", False),
         ("sh -c cat", "job.sh", "echo", True),
         ("sh -c cat", "job", "#!/bin/sh", True),
+        ("sh -c cat", "other.py", "x = 1", True),
         ("sh -c cat", "data.csv", "1,2", False),
         ("python {f}", "job", "input()", True),
         ("python -c input() {f}", "job", "x = 1", False),
