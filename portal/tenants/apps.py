@@ -8,7 +8,7 @@ from django.core.checks import Error, Tags, register
 from django.db import connections
 from django.db.models.signals import pre_migrate
 
-from portal.common.registry import NavigationEntry, navigation
+from portal.common.registry import NavigationEntry, navigation, search_providers
 
 
 class TenantsConfig(AppConfig):
@@ -20,6 +20,7 @@ class TenantsConfig(AppConfig):
         pre_migrate.connect(_let_the_application_in, sender=self)
         register(_the_role_cannot_bypass_the_wall, Tags.database)
         _show_in_the_rail()
+        _show_in_the_palette()
 
 
 def _show_in_the_rail() -> None:
@@ -34,6 +35,13 @@ def _show_in_the_rail() -> None:
     )
     for name, entry in places:
         navigation.register(f"tenants.{name}", entry)
+
+
+def _show_in_the_palette() -> None:
+    from portal.tenants import finding
+
+    search_providers.register("tenants.computers", finding.find_computers, rank=20)
+    search_providers.register("tenants.groups", finding.find_groups, rank=30)
 
 
 def _let_the_application_in(*, using: str, **_: Any) -> None:

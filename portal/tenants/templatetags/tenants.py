@@ -79,7 +79,9 @@ def skew(milliseconds: int) -> str:
     return f"{words} {'fast' if milliseconds > 0 else 'slow'}"
 
 
+@register.filter(name="told")
 def _text(value: Any) -> str:
+    """A value of the System Audit as text; what is no text is shown as JSON."""
     if value is None:
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -7,13 +7,17 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 
 from portal.accounts import people, sessions
 from portal.accounts.models import User
 from portal.accounts.reaches import reach_of_user
+from portal.accounts.tasks import tidy
 from portal.common import clock
+from portal.common.api.models import KeptAnswer
 from portal.tenants.models import Organization
 from tests.factories import PASSWORD
 from tests.portal.api.caller import Caller
@@ -112,3 +116,14 @@ def test_a_new_password_ends_the_other_sessions(reader: User) -> None:
     changed = here.post("/account/password/", {"oldpassword": PASSWORD, "password1": new, "password2": new})
     assert changed.status_code == 302
     assert is_in(here) and not is_in(there)
+
+
+def test_what_has_ended_is_tidied_away(owner: User, northwind: Organization) -> None:
+    client, caller = signed_in(owner), Caller(owner)
+    caller.post("organizations/", {"name": "X", "parent": "northwind-it"}, **{"Idempotency-Key": "1"})
+    tidy()
+    assert is_in(client) and KeptAnswer.objects.count() == 1
+    with time_machine.travel(clock.now() + timedelta(hours=25)):
+        tidy()
+        tidy()
+    assert (Session.objects.count(), UserSession.objects.count(), KeptAnswer.objects.count()) == (0, 0, 0)
