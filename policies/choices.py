@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from policies import listing, queries
 from policies.listing import PolicyTerms
-from policies.models import Application, Kind, Level
+from policies.models import Application, Kind, Level, Policy
 from portal.tenants import queries as tenants
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
@@ -47,7 +45,14 @@ def _label(application: Application) -> str:
     return f"{application.name} ({application.get_os_display()})" if application.os != "windows" else application.name
 
 
-def neighbour_choices(reach: Reach, organization: Organization, *, but: UUID | None = None) -> list[tuple[str, str]]:
-    """Policies of the organization's list, with their orders, to place another one before or after."""
+def neighbour_choices(
+    reach: Reach, organization: Organization, *, moving: Policy | None = None
+) -> list[tuple[str, str]]:
+    """Policies of the organization's list, with their orders, to place another one before or after.
+
+    With `moving` only those that it can change places with.
+    """
     listed = listing.policies_listed(reach, PolicyTerms(organization=str(organization.id), include_disabled=True))
-    return [(str(p.id), f"{p.order:,}  {p.name}") for p in listed.filter(is_default=False) if p.id != but]
+    if moving is not None:
+        listed = listed.filter(kind=moving.kind).exclude(id=moving.id)
+    return [(str(p.id), f"{p.order:,}  {p.name}") for p in listed.filter(is_default=False)]

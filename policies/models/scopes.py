@@ -54,7 +54,12 @@ class AtScope(TenantModel):
 
 def one_target(noun: str) -> list[BaseConstraint]:
     """The CHECK that a row has exactly the target its level asks for."""
-    at_organization = Q(target_organization=F("organization"), target_group__isnull=True, target_computer__isnull=True)
+    at_organization = Q(  # `isnull` is said as well: a CHECK that comes out as NULL lets the row in
+        target_organization__isnull=False,
+        target_organization=F("organization"),
+        target_group__isnull=True,
+        target_computer__isnull=True,
+    )
     at_group = Q(target_organization__isnull=True, target_group__isnull=False, target_computer__isnull=True)
     at_computer = Q(target_organization__isnull=True, target_group__isnull=True, target_computer__isnull=False)
     fits = (

@@ -25,6 +25,11 @@ _READ, _WRITE = Capability.APPLICATION_READ, Capability.APPLICATION_WRITE
 _LIST_FRAGMENTS = frozenset({"application-table", "rows"})
 _PAGE_FRAGMENTS = frozenset({"rules", "try-result"})
 _RULES_SHOWN = 200
+_KINDS = (
+    ("", "All", "?", None),
+    ("custom", "Custom", "?kind=custom", None),
+    ("builtin", "Built-in", "?kind=builtin", None),
+)
 
 
 @require_safe
@@ -40,7 +45,7 @@ def application_list(request: PortalRequest) -> HttpResponse:
     context = {
         "page": page,
         "asked": asked,
-        "kinds": ((None, "All"), ("custom", "Custom"), ("builtin", "Built-in")),
+        "kinds": _KINDS,
         "may_write": bool(organization) and request.reach.can(_WRITE, organization.id),
     }
     return respond(request, "policies/applications.html", context, fragments=_LIST_FRAGMENTS)

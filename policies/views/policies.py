@@ -106,7 +106,7 @@ def policy_move(request: PortalRequest, policy: UUID) -> HttpResponse:
     if request.method == "POST" and "place" in request.POST:
         place = read_place(request.POST["place"])
         return _after(request, lambda: authoring.move_policy(request.reach, found.id, place=place))
-    neighbours = choices.neighbour_choices(request.reach, request.organization, but=found.id)
+    neighbours = choices.neighbour_choices(request.reach, request.organization, moving=found)
     form = MoveForm(request.POST or None, neighbours=neighbours, initial={"order": found.order, "where": "before"})
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data

@@ -86,7 +86,7 @@ def _form(
         zone=organization.time_zone,
         scopes=choices.scope_choices(request.reach, organization),
         applications=choices.application_choices(request.reach, organization),
-        neighbours=choices.neighbour_choices(request.reach, organization, but=policy.id if policy else None),
+        neighbours=choices.neighbour_choices(request.reach, organization, moving=policy),
         is_new=policy is None,
     )
 
