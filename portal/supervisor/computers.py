@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,10 +72,30 @@ class Agents:
         return Program(f"enroll-{computer.name}", command, with_key)
 
     def _agent(self, computer: LiveComputer) -> Program:
-        command = python(
-            "agents.endpoint", "run", "--state", str(self._state(computer)), "--guard", str(computer.directory)
+        state = self._state(computer)
+        return Program(
+            f"agent-{computer.name}",
+            python("agents.endpoint", "run", "--state", str(state), "--guard", str(computer.directory)),
+            self.environment,
+            ready=enforces_since(state / "status.json", time.time()),
+            ready_within_seconds=120.0,
+            essential=False,
         )
-        return Program(f"agent-{computer.name}", command, self.environment, essential=False)
+
+
+def enforces_since(status: Path, began: float) -> Callable[[], bool]:
+    """For `Program.ready`: has the agent said, after `began`, that it enforces a bundle?"""
+
+    def ask() -> bool:
+        try:
+            if status.stat().st_mtime < began:
+                return False
+            heartbeat = json.loads(status.read_text())["heartbeat"]
+        except FileNotFoundError:
+            return False
+        return bool(heartbeat["enforcing"] and heartbeat["bundle_version"])
+
+    return ask
 
 
 def simulation(environment: Mapping[str, str], *, stand_ins: bool) -> Program:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from portal.supervisor.children import Children
-from portal.supervisor.computers import Agents, furnish, point_at, simulation, why_no_guard
+from portal.supervisor.computers import Agents, enforces_since, furnish, point_at, simulation, why_no_guard
 from portal.supervisor.demo_file import LiveComputer
 from portal.supervisor.layout import Layout
 from portal.supervisor.mounts import mounts_below, unmount_below
@@ -38,6 +39,18 @@ def test_an_enrolled_agent_follows_the_portal_to_another_port_and_keeps_all_else
         "computer": "c",
         "key_id": "k",
     }
+
+
+def test_an_agent_counts_as_ready_when_it_says_in_this_run_that_it_enforces_a_bundle(tmp_path: Path) -> None:
+    status = tmp_path / "status.json"
+    began = time.time() - 10
+    assert not enforces_since(status, began)()
+    status.write_text('{"heartbeat": {"enforcing": true, "bundle_version": 0}}')
+    assert not enforces_since(status, began)()
+    status.write_text('{"heartbeat": {"enforcing": true, "bundle_version": 3}}')
+    assert enforces_since(status, began)()
+    os.utime(status, (began - 60, began - 60))  # what a former run said
+    assert not enforces_since(status, began)()
 
 
 def test_without_real_agents_the_simulation_stands_in_for_them() -> None:
