@@ -178,6 +178,11 @@ def test_an_odd_layer_is_refused(blob: bytes) -> None:
         bundle.open_layer(blob)
 
 
+def test_a_bomb_is_refused_by_what_it_says_before_it_is_unpacked() -> None:
+    with pytest.raises(BundleError, match="unpacked; this says 1,073,741,824"):
+        bundle.open_layer(packed(bytes(1 << 30)))
+
+
 ODD_APPLICATIONS = {
     "a short hash": changed(APPLICATION_BLOB, 5, 0, 1, value=b"ab"),
     "a hash in hex": changed(APPLICATION_BLOB, 5, 0, 1, value="ab" * 32),
