@@ -35,6 +35,7 @@ from policies.engine.rules import FileRule
 ROOT = Path(__file__).parents[1]
 PER_TURN = 200
 WARM_UP = 20
+CAT_FILES = 500
 STATIC = ".globl _start\n_start: mov $60,%eax\n xor %edi,%edi\n syscall\n"
 
 
@@ -105,6 +106,14 @@ def open_and_read(path: Path) -> float:
     return (time.perf_counter_ns() - began) / 1_000
 
 
+def cat_many(path: Path) -> float:
+    """Microseconds of one open, read, close by a program that is no interpreter."""
+    command = ["cat", *[str(path)] * CAT_FILES]
+    began = time.perf_counter_ns()
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    return (time.perf_counter_ns() - began) / 1_000 / CAT_FILES
+
+
 def measure(
     rounds: int, action: Callable[[Path], float], paths: dict[str, Path], per_turn: int
 ) -> dict[str, list[float]]:
@@ -113,7 +122,7 @@ def measure(
     names = list(paths)
     for number in range(rounds):
         for name in names if number % 2 else reversed(names):
-            for _ in range(WARM_UP):
+            for _ in range(min(WARM_UP, per_turn)):
                 action(paths[name])
             samples[name] += [action(paths[name]) for _ in range(per_turn)]
     return samples
@@ -154,6 +163,7 @@ def main() -> int:
                 lines.append(report(name, measure(rounds, start, pair, PER_TURN)))
             pair = {"guarded": guarded / "data", "not guarded": free / "data"}
             lines.append(report("open by an interpreter", measure(rounds, open_and_read, pair, 1_000)))
+            lines.append(report("open by another program", measure(rounds, cat_many, pair, 5)))
         finally:
             agent.send_signal(signal.SIGTERM)
             agent.wait(10)
