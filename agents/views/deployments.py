@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
 
 from agents import deploy, queries, sweep, verdicts
 from agents.forms import RollbackForm
@@ -33,6 +34,7 @@ class ComputerRow:
     chip: verdicts.Chip
 
 
+@require_safe
 @needs(Capability.DEPLOYMENT_READ, everywhere=True)
 def deployment_list(request: PortalRequest) -> HttpResponse:
     sweep.nudge()
@@ -42,6 +44,7 @@ def deployment_list(request: PortalRequest) -> HttpResponse:
     return respond(request, "agents/deployments.html", {**context, "swapped": swapped}, fragments={"rows"})
 
 
+@require_safe
 @needs(Capability.DEPLOYMENT_READ, everywhere=True)
 def deployment_detail(request: PortalRequest, deployment: UUID) -> HttpResponse:
     """The page, its progress while somebody watches (`#progress`), or more of its computers (`#rows`).

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.http import require_safe
 
 from agents import deploy, pending
 from agents.forms import DeployForm
@@ -14,6 +15,7 @@ from portal.common.templatetags.portcullis import address
 from portal.tenants.capabilities import Capability
 
 
+@require_safe
 @needs(Capability.POLICY_READ, everywhere=True)
 def pending_bar(request: PortalRequest) -> HttpResponse:
     """The inside of the bar; nothing at all when nothing waits."""
@@ -25,6 +27,7 @@ def pending_bar(request: PortalRequest) -> HttpResponse:
     return response
 
 
+@require_safe
 @needs(Capability.POLICY_READ, everywhere=True)
 def review(request: PortalRequest) -> HttpResponse:
     """What will change, and where it can be sent."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
+from django.views.decorators.http import require_safe
 
 from audit import export, search
 from audit.explain import explain
@@ -20,6 +21,7 @@ _COLUMNS = (("user", "User"), ("action", "Action"), ("parent", "Parent"), ("poli
 _LIST_FRAGMENTS = {"audit-results", "rows"}
 
 
+@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_list(request: PortalRequest) -> HttpResponse:
     """The Unified Audit. Without `q` it asks for the denials of the last 24 hours, and says so in the query line."""
@@ -51,6 +53,7 @@ def _refused(request: PortalRequest, line: str, error: Invalid) -> HttpResponse:
     return response
 
 
+@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_export(request: PortalRequest) -> HttpResponse:
     """The whole list of a query as CSV, streamed. Stands in the System Audit."""
@@ -59,6 +62,7 @@ def event_export(request: PortalRequest) -> HttpResponse:
     return export.csv_response(lines)
 
 
+@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_detail(request: PortalRequest, event: str) -> HttpResponse:
     """One event: in the drawer, or as a page."""
@@ -79,6 +83,7 @@ def _may_permit(request: PortalRequest, organization: Any) -> bool:
     return organization is not None and request.reach.can(Capability.POLICY_WRITE, organization.id)
 
 
+@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def history(request: PortalRequest) -> HttpResponse:
     """View File History of `?path=` or `?sha256=`."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from audit import requests
 from audit.history import history_of
@@ -21,6 +21,7 @@ from portal.common.templatetags.portcullis import address
 from portal.tenants.capabilities import Capability
 
 
+@require_safe
 @needs(Capability.REQUEST_READ, everywhere=True)
 def request_list(request: PortalRequest) -> HttpResponse:
     """Requests, newest first; the pending ones unless `?state=` asks for others (`all` for every one)."""
@@ -42,6 +43,7 @@ def request_list(request: PortalRequest) -> HttpResponse:
     return respond(request, "audit/request_list.html", context, fragments={"rows"})
 
 
+@require_safe
 @needs(Capability.REQUEST_READ)
 def request_detail(request: PortalRequest, request_id: UUID) -> HttpResponse:
     """One request: what it is, who asks, and, as long as nobody answered, the sheet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 
 from portal.common.errors import NotFound
 from portal.common.htmx import PortalRequest, needs, respond
@@ -20,6 +21,7 @@ from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
 
 
+@require_safe
 @needs(Capability.ORGANIZATION_READ, everywhere=True)
 def home(request: PortalRequest) -> HttpResponse:
     """Where somebody starts: everything, or the one organization in reach."""
@@ -29,6 +31,7 @@ def home(request: PortalRequest) -> HttpResponse:
     return redirect("shell-all:dashboard")
 
 
+@require_safe
 @needs(Capability.ORGANIZATION_READ, everywhere=True)
 def dashboard(request: PortalRequest) -> HttpResponse:
     organization = request.organization
@@ -43,6 +46,7 @@ def dashboard(request: PortalRequest) -> HttpResponse:
     return respond(request, "shell/dashboard.html", context, fragments={"organizations", "waiting"})
 
 
+@require_safe
 @needs(Capability.ORGANIZATION_READ, everywhere=True)
 def card(request: PortalRequest, name: str) -> HttpResponse:
     """One card, loaded on its own: a slow or failing source holds up nobody else."""
@@ -53,6 +57,7 @@ def card(request: PortalRequest, name: str) -> HttpResponse:
     return respond(request, template, {"card": found})
 
 
+@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def denies(request: PortalRequest) -> HttpResponse:
     """The chart, loaded on its own because it asks the most; as a page it is the dashboard."""
@@ -62,6 +67,7 @@ def denies(request: PortalRequest) -> HttpResponse:
     return respond(request, "shell/denies.html", {"chart": chart})
 
 
+@require_safe
 @needs(Capability.ORGANIZATION_READ, everywhere=True)
 def palette(request: PortalRequest) -> HttpResponse:
     """Hits for the palette (htmx) or, without a script, a page with the same search."""
@@ -71,6 +77,7 @@ def palette(request: PortalRequest) -> HttpResponse:
     return respond(request, "shell/palette.html", {"found": found, "q": text}, fragments={"palette-hits"})
 
 
+@require_safe
 @needs(Capability.ORGANIZATION_READ, everywhere=True)
 def switcher(request: PortalRequest) -> HttpResponse:
     """The organizations in reach, each with the address of the screen one is on."""
@@ -82,6 +89,7 @@ def switcher(request: PortalRequest) -> HttpResponse:
     return respond(request, "shell/switcher.html", context, fragments={"switcher-list"})
 
 
+@require_safe
 @needs(Capability.ORGANIZATION_READ, everywhere=True)
 def health(request: PortalRequest) -> HttpResponse:
     parts = wellbeing.vitals()
