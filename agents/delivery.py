@@ -41,7 +41,9 @@ def note_running(reach: Reach, delivery: Delivery, *, epoch: int, version: int, 
     The named manifest is ours: targets that wait for it, or ended without an answer, are live. It is not
     ours: drift, told once in the System Audit. Does not save `delivery`.
     """
-    if version == 0:
+    stored = (delivery.running_epoch, delivery.running_version, delivery.running_sha256)
+    if version == 0 or stored == (epoch, version, sha256):
+        delivery.drift = delivery.drift and version == 0
         return
     manifest = (
         Manifest.objects.within(reach)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -72,6 +73,11 @@ class _Known:
     ancestors: tuple[UUID, ...] = ()
 
 
+_memory: dict[str, tuple[_Known, float]] = {}
+_MOST_REMEMBERED = 20_000
+_REMEMBER_SECONDS = 60.0
+
+
 def authenticate(*, method: str, target: str, headers: Mapping[str, str], body: bytes, address: str = "") -> Caller:
     """Verify one request. Raises Unauthenticated, or Shut for a key that is banned or pending.
 
@@ -82,7 +88,7 @@ def authenticate(*, method: str, target: str, headers: Mapping[str, str], body: 
         signed = signing.read_headers(headers)
     except signing.SignatureError as error:
         raise Unauthenticated(error.code) from error
-    known = _find(signed.key_id)
+    known = _remembered(signed.key_id)
     now = int(clock.now().timestamp())
     try:
         signing.verify_request(signed, known.public_key, method=method, target=target, body=body, now=now)
@@ -104,6 +110,28 @@ def take_sequence(caller: Caller) -> None:
     if not taken:
         still_active = keys.filter(state=KeyState.ACTIVE).exists()
         raise Unauthenticated("replayed") if still_active else Shut("banned")
+
+
+def _remembered(key_id: str) -> _Known:
+    """What is known about a key, for a minute at most.
+
+    Only active keys are remembered. A public key belongs to its id for ever, and that the key is still active is
+    checked with each request by `take_sequence`; so a ban is immediate all the same.
+    """
+    known, until = _memory.get(key_id, (_Known(), 0.0))
+    if time.monotonic() < until:
+        return known
+    known = _find(key_id)
+    if known.state == KeyState.ACTIVE:
+        if len(_memory) >= _MOST_REMEMBERED:
+            _memory.clear()
+        _memory[key_id] = known, time.monotonic() + _REMEMBER_SECONDS
+    return known
+
+
+def forget() -> None:
+    """Remember nothing: for tests whose rows are rolled back."""
+    _memory.clear()
 
 
 def _find(key_id: str) -> _Known:

@@ -6,7 +6,6 @@ stores the result only where its lease still stands. A killed worker's lease run
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,6 +31,7 @@ LEASE = timedelta(seconds=30)
 BUDGET = timedelta(seconds=15)
 MAX_ATTEMPTS = 5
 WHY = "deployment"
+_BUILT_FIELDS = ("state", "manifest", "lease", "lease_until", "built_at", "offered_at", "finished_at")
 
 
 def run_deployment(deployment_id: UUID) -> int:
@@ -40,12 +40,13 @@ def run_deployment(deployment_id: UUID) -> int:
     Stops after `BUDGET` and asks to be called again: a task stays short, so that a lost one is found soon.
     """
     started, done = clock.now(), 0
+    saved: dict[UUID, Snapshot] = {}
     while clock.now() - started < BUDGET:
         lease = uuid7()
         claimed = _claim(deployment_id, lease)
         if not claimed:
             return done
-        done += _build_claimed(deployment_id, lease, claimed)
+        done += _build_claimed(deployment_id, lease, claimed, saved)
     queue.publish("agents.run_deployment", deployment_id=str(deployment_id))
     return done
 
@@ -131,16 +132,19 @@ def _claim(deployment_id: UUID, lease: UUID) -> list[UUID]:
     return [computer for _, computer in rows]
 
 
-def _build_claimed(deployment_id: UUID, lease: UUID, computer_ids: Sequence[UUID]) -> int:
+def _build_claimed(deployment_id: UUID, lease: UUID, computer_ids: Sequence[UUID], saved: dict[UUID, Snapshot]) -> int:
+    """Build for the claimed computers; how many. `saved`: what this run has read of each organization, extended."""
     with reaching(system_reach(WHY)) as system:
         standings = bundles.standings(system, computer_ids)
         restore = _restores(system, deployment_id, computer_ids)
     built: list[Built] = []
     now = clock.now()
-    for organization_id, some in _by_organization(standings).items():
-        saved = bundles.snapshot(organization_id)
-        for standing in some:
-            built.append(_build_for(standing, saved, restore.get(standing.computer.id), deployment_id, now))
+    for standing in standings:
+        organization_id = standing.computer.organization_id
+        if organization_id not in saved:
+            saved[organization_id] = bundles.snapshot(organization_id)
+        wanted = restore.get(standing.computer.id)
+        built.append(_build_for(standing, saved[organization_id], wanted, deployment_id, now))
     stored = _store_claimed(deployment_id, lease, built)
     _give_up_keyless(deployment_id, lease, set(computer_ids) - {s.computer.id for s in standings})
     tell(stored)
@@ -174,13 +178,6 @@ def _restores(system: Reach, deployment_id: UUID, computer_ids: Sequence[UUID]) 
     return {t.computer_id: t.restore for t in targets.select_related("restore") if t.restore is not None}
 
 
-def _by_organization(standings: Iterable[Standing]) -> dict[UUID, list[Standing]]:
-    found: dict[UUID, list[Standing]] = defaultdict(list)
-    for standing in standings:
-        found[standing.computer.organization_id].append(standing)
-    return found
-
-
 def _store_claimed(deployment_id: UUID, lease: UUID, built: Sequence[Built]) -> list[Built]:
     """Store manifests and the state of their targets in one transaction, only where this lease still stands."""
     with reaching(system_reach(WHY)) as system:
@@ -194,25 +191,20 @@ def _store_claimed(deployment_id: UUID, lease: UUID, built: Sequence[Built]) -> 
         }
         stored = bundles.store(system, [b for b in built if b.standing.computer.id in held])
         running = _running(system, stored)
-        is_live = False
-        for b in stored:
-            target = held.pop(b.standing.computer.id)
-            runs = b.row.sha256 == running.get(target.computer_id)
-            _mark_built(target, b, runs, now)
-            target.save()
-            is_live = is_live or runs
-        for target in held.values():  # its computer got another manifest meanwhile: free for the next round
+        for target in held.values():  # one whose computer got another manifest meanwhile is free for the next round
             target.lease, target.lease_until = None, None
-            target.save(update_fields=["lease", "lease_until"])
-    if is_live:
+        for b in stored:
+            target = held[b.standing.computer.id]
+            _mark_built(target, b, b.row.sha256 == running.get(target.computer_id), now)
+        DeploymentTarget.objects.within(system).bulk_update(held.values(), _BUILT_FIELDS)
+    if any(target.state == TargetState.APPLIED for target in held.values()):
         queue.publish("agents.close_deployment", deployment_id=str(deployment_id))
     return stored
 
 
 def _mark_built(target: DeploymentTarget, built: Built, runs: bool, now: datetime) -> None:
     """Unchanged content that the computer has proven to run already is live without being sent again."""
-    target.manifest, target.lease, target.lease_until = built.row, None, None
-    target.built_at = now
+    target.manifest, target.built_at = built.row, now
     target.state = TargetState.APPLIED if runs else TargetState.BUILT
     if runs:
         target.offered_at = target.finished_at = now

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from agents import bundles, checkin, install_keys, keys
+from agents import bundles, checkin, identity, install_keys, keys
 from policies import authoring, catalogue
 from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft
@@ -31,6 +31,11 @@ def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for cached in (bundles._bundle_key, checkin._key):
             cached.cache_clear()
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    identity.forget()
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_a_worker_that_wakes_up_after_its_lease_stores_nothing(fleet: list[Endpo
     late = rollout._claim(deployment.id, lease)
     with time_machine.travel(clock.now() + rollout.LEASE + timedelta(seconds=1)):
         rollout.run_deployment(deployment.id)
-    assert rollout._build_claimed(deployment.id, lease, late) == 0
+    assert rollout._build_claimed(deployment.id, lease, late, {}) == 0
     with reaching(factories.SYSTEM):
         assert Manifest.rows.count() == COMPUTERS
 
