@@ -55,5 +55,5 @@ class Snapshot:
 def snapshot(reach: Reach, organization_id: UUID) -> Snapshot:
     """Read one organization's policies, applications, groups, settings and mode windows: about ten statements,
     however many computers there are. Raises NotFound when the organization is out of reach."""
-    places = load_places(reach, organization_id)
+    places = load_places(reach, organization_id, with_windows=True)
     return Snapshot(places, load_rules(organization_id, places.ancestors))
