@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit.event_rows import EventRow
@@ -126,6 +127,7 @@ class ApplicationChoice(StrictSerializer):
         return attrs
 
 
+@extend_schema_field({"oneOf": [{"type": "boolean"}, {"type": "string", "maxLength": 2048}]})
 class ConditionField(serializers.Field[Any, Any, Any, Any]):
     """true: the event's own value. A text: this value (path, process and created_by may begin with regex:)."""
 
