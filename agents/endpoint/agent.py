@@ -51,7 +51,7 @@ class Options:
 
 def run(options: Options, syncer: Syncer | None) -> int:
     """Guard until told to stop. Returns the exit status. Raises CannotGuard before anything is guarded."""
-    devices = check_places(options)
+    check_places(options)
     lock = options.store.lock()
     survey = Survey.make()
     users = Users()
@@ -65,7 +65,7 @@ def run(options: Options, syncer: Syncer | None) -> int:
 
     def work(group: int) -> None:
         syncer_end.close()
-        _work(group, options.store, board, worker_end, devices, survey, users)
+        _work(group, options.store, board, worker_end, devices_of(options.guarded), survey, users)
 
     def sync() -> None:
         worker_end.close()
@@ -79,21 +79,23 @@ def run(options: Options, syncer: Syncer | None) -> int:
         os.close(lock)
 
 
-def check_places(options: Options) -> frozenset[int]:
-    """The devices to guard. Raises CannotGuard when the agent's own state would be among them."""
+def devices_of(guarded: tuple[str, ...]) -> frozenset[int]:
+    """The file systems that hold these directories now; a directory that is gone counts for none."""
+    return frozenset(Path(path).stat().st_dev for path in guarded if Path(path).is_dir())
+
+
+def check_places(options: Options) -> None:
+    """Raises CannotGuard when there is nothing to guard, or the agent's own state would be guarded."""
     if not options.guarded:
         raise CannotGuard("nothing to guard: give at least one --guard DIR")
-    devices = set()
     for path in options.guarded:
         if not Path(path).is_dir():
             raise CannotGuard(f"{path} is no directory")
-        devices.add(Path(path).stat().st_dev)
-    if options.store.root.stat().st_dev in devices:
+    if options.store.root.stat().st_dev in devices_of(options.guarded):
         raise CannotGuard(
             f"the state directory {options.store.root} lies on a guarded file system; the agent would have to ask"
             " itself before it writes there. Give --state a directory on another file system."
         )
-    return frozenset(devices)
 
 
 def _work(

@@ -28,6 +28,7 @@ _STOP_SECONDS = 3.0
 _LOADING_SECONDS = 60.0
 _FRUITLESS_STARTS = 3
 _PAUSE_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 _UNDECIDED = (FREE, EXEC_PENDING, OPEN_PENDING)
 
 Child = Callable[[], None]
@@ -49,6 +50,8 @@ class Guardian:
         self._decisions_at_start = 0
         self._fruitless = 0
         self._syncer_started_at = -_PAUSE_SECONDS
+        self._devices: set[int] = set()
+        self._next_look = 0.0
         self._wake, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self) -> int:
@@ -59,8 +62,7 @@ class Guardian:
         self._start_syncer()
         self._group = fanotify.open_group()
         try:
-            for path in self._guarded:
-                fanotify.guard_file_system(self._group, path)
+            self._mark_places()
             self._start_worker()
             while not self._stopping:
                 self._turn()
@@ -74,12 +76,38 @@ class Guardian:
         self._reap()
         if self._board[Word.READY] and not self._board[Word.GO]:
             self._board[Word.GO] = 1
+        if time.monotonic() >= self._next_look and self._mark_places():
+            self._restart_worker()
         if self._board.silence_ns() > SILENCE_NS:
             self._replace_silent_worker()
         if not self._board[Word.WORKER_PID] and self._may_start_worker():
             self._start_worker()
         if not self._board[Word.SYNCER_PID] and time.monotonic() - self._syncer_started_at > _PAUSE_SECONDS:
             self._start_syncer()
+
+    def _mark_places(self) -> bool:
+        """Mark every guarded file system that is not marked yet. True when a place holds another one than before.
+
+        Somebody may mount over a guarded directory, or mount it anew; within a second that is guarded as well.
+        """
+        self._next_look = time.monotonic() + _LOOK_SECONDS
+        found = False
+        for path in self._guarded:
+            try:
+                device = os.stat(path).st_dev  # noqa: PTH116
+                if device not in self._devices:
+                    fanotify.guard_file_system(self._group, path)
+                    self._devices.add(device)
+                    found = True
+            except OSError:
+                if not self._devices:
+                    raise
+        return found
+
+    def _restart_worker(self) -> None:
+        """The next worker starts with the new places."""
+        if pid := self._board[Word.WORKER_PID]:
+            os.kill(pid, signal.SIGTERM)
 
     def _wait(self, seconds: float) -> None:
         with contextlib.suppress(InterruptedError):

@@ -89,16 +89,16 @@ def test_a_worker_killed_again_and_again_never_lets_a_forbidden_file_run(compute
     wait_until(lambda: runs(allowed))
 
 
-def test_what_a_killed_worker_had_not_written_is_counted_as_a_gap(computer: Computer) -> None:
-    script = computer.script("patch.sh")
+def test_what_a_killed_worker_had_not_written_is_counted_as_a_gap(doomed_computer: Computer) -> None:
+    script = doomed_computer.script("patch.sh")
     for _ in range(5):
         for _ in range(10):
             runs(script)
-        os.kill(computer.child("pc-worker"), signal.SIGKILL)
+        os.kill(doomed_computer.child("pc-worker"), signal.SIGKILL)
     wait_until(lambda: runs(script) or True)
 
     def told() -> int:
-        events = computer.portal.events()
+        events = doomed_computer.portal.events()
         gaps = sum(event.gap.dropped_denies for event in events if event.gap)
         return gaps + len([event for event in events if event.path == str(script)])
 
@@ -146,6 +146,34 @@ def test_the_agent_ends_with_the_process_that_started_it(tmp_path: Path) -> None
         wait_until(lambda: not Path(f"/proc/{guardian}").exists())
     finally:
         unmount_demo(directory)
+
+
+def test_a_file_system_mounted_over_the_guarded_one_is_guarded_too(doomed_computer: Computer) -> None:
+    doomed_computer.script("patch.sh")
+    subprocess.run(["mount", "-t", "tmpfs", "over", str(doomed_computer.directory)], check=True)
+    try:
+        script = doomed_computer.script("patch.sh")
+        wait_until(lambda: not runs(script))
+        doomed_computer.deploy(permit("patch", FileRule("r1", path=str(script))))
+        assert runs(script)
+    finally:
+        subprocess.run(["umount", "-l", str(doomed_computer.directory)], check=True)
+
+
+def test_nothing_leaks_over_thousands_of_runs(computer: Computer) -> None:
+    script, forbidden = computer.script("allowed.sh", "#!/bin/sh\n"), computer.script("forbidden.sh")
+    computer.deploy(permit("allowed", FileRule("r1", path=str(script))))
+    worker = computer.child("pc-worker")
+
+    def load(count: int) -> int:
+        for number in range(count):
+            _start(script if number % 3 else forbidden)
+            (computer.directory / "data").write_text("x")
+        return len(list(Path(f"/proc/{worker}/fd").iterdir()))
+
+    before = load(100)
+    assert load(1_000) <= before + 2
+    assert computer.child("pc-worker") == worker
 
 
 def test_the_agent_keeps_deciding_without_its_portal(doomed_computer: Computer) -> None:
