@@ -62,7 +62,7 @@ def _days(member: Member, engine: Engine, place: Place) -> Iterator[tuple[EventB
     sequence = 1
     for ago in range(DAYS, -1, -1):
         day = today - timedelta(days=ago)
-        mode = "learning" if ago > DAYS - LEARNING_DAYS else "secured"
+        mode = "learning" if ago > DAYS - LEARNING_DAYS else place.mode
         events = tuple(_events(member, engine, replace(place, mode=mode), day, dice, sequence))  # type: ignore[arg-type]
         if not events:
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from agents.simulate.programs import MICROSOFT
 from portal.accounts.models import Role
 
 
@@ -27,6 +28,7 @@ class GroupPlan:
     computers: tuple[str, ...] = ()
     profile: str = "office"
     is_global: bool = False
+    learns_days: int = 0  # in learning mode from now on, and in the history told
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ ABLE_MOOSE = OrganizationPlan(
     groups=(
         GroupPlan("Finance", computers=numbered("FIN-LT", 12), profile="finance"),
         GroupPlan("Sales", computers=numbered("SAL-LT", 8), profile="sales"),
-        GroupPlan("Engineering", computers=(*numbered("ENG-WS", 6), "able-cad-01"), profile="engineering"),
+        GroupPlan("Engineering", computers=(*numbered("ENG-WS", 6), "able-cad-01"), profile="engineering", learns_days=9),
         GroupPlan("Servers", computers=numbered("SRV-APP", 3), profile="servers"),
         GroupPlan("Linux Workstations", os="linux"),
     ),
@@ -151,6 +153,9 @@ ABLE_MOOSE = OrganizationPlan(
             (RulePlan(path=r"c:\users\*\appdata\local\hubspot\*", created_by=HUBSPOT_UPDATER),),
         ),
         ApplicationPlan("Docker Desktop", "Containers.", (RulePlan(path=r"c:\program files\docker\*"),)),
+        ApplicationPlan(
+            "SQL Server", "Database engine.", (RulePlan(path=r"c:\program files\microsoft sql server\*", certificate=MICROSOFT),)
+        ),
         ApplicationPlan("Git for Windows", "Version control.", (RulePlan(path=r"c:\program files\git\*"),)),
         ApplicationPlan("Acme CAD", "A contractor's licensed tool.", (RulePlan(path=r"c:\cad\acme cad\*"),)),
         ApplicationPlan(
@@ -177,6 +182,7 @@ ABLE_MOOSE = OrganizationPlan(
                    reason="Books; needs no shell.", ringfence=FENCE),
         PolicyPlan("grp-finance-acme-ledger-permit", ("Acme Ledger",), "Finance", reason="Learned", ticket="AM-117"),
         PolicyPlan("grp-sales-hubspot-permit", ("HubSpot Sales",), "Sales", reason="CRM"),
+        PolicyPlan("grp-servers-sql-server-permit", ("SQL Server",), "Servers", reason="Database of the ledger"),
         PolicyPlan("grp-engineering-vscode-permit", ("Visual Studio Code",), "Engineering", reason="Editor"),
         PolicyPlan("grp-engineering-docker-permit-elevated", ("Docker Desktop",), "Engineering", reason="Containers"),
         PolicyPlan("grp-engineering-git-permit", ("Git for Windows",), "Engineering", reason="Version control"),

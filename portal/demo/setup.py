@@ -16,10 +16,11 @@ from agents.protocol import signing
 from agents.protocol.acceptance import AgentState
 from agents.protocol.messages import EnrollRequest
 from agents.simulate.fleet_file import Fleet, Member
-from policies import authoring, catalogue, queries
+from policies import authoring, catalogue, modes, queries
 from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft
 from policies.models import Action, Level, Status
+from policies.modes import ModeDraft
 from policies.scopes import Scope
 from portal.accounts import people, tokens
 from portal.accounts.models import Role, User
@@ -38,7 +39,7 @@ from portal.demo.scenario import (
 )
 from portal.tenants.administration import groups as group_administration
 from portal.tenants.administration import organizations as organization_administration
-from portal.tenants.models import Computer, ComputerGroup, Organization
+from portal.tenants.models import Computer, ComputerGroup, Mode, Organization
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
 
@@ -111,7 +112,7 @@ def _organization(reach: Reach, plan: OrganizationPlan, msp: Organization) -> Or
 
 
 def _group(reach: Reach, organization: Organization, plan: GroupPlan) -> ComputerGroup:
-    return group_administration.create_group(
+    made = group_administration.create_group(
         reach,
         organization_id=organization.id,
         name=plan.name,
@@ -119,6 +120,15 @@ def _group(reach: Reach, organization: Organization, plan: GroupPlan) -> Compute
         is_global=plan.is_global,
         initial_learning_days=0,
     )
+    if plan.learns_days:
+        ends_at = clock.now() + timedelta(days=plan.learns_days)
+        modes.set_mode(
+            reach,
+            "group",
+            made.id,
+            draft=ModeDraft(Mode.LEARNING, ends_at, reason="New tools arrive; learn them before we secure the group."),
+        )
+    return made
 
 
 def _person(reach: Reach, plan: PersonPlan, organization: Organization) -> SignIn:
