@@ -23,6 +23,8 @@ def can_guard() -> tuple[bool, str]:
     """
     if sys.platform != "linux":
         return False, f"only Linux has fanotify, this is {sys.platform}"
+    if os.geteuid() != 0:
+        return False, "guarding needs root"
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -44,7 +46,7 @@ def _report(writing: int) -> None:
         libc.die_with_parent()
         os.write(writing, _attempt().encode())
     except OSError as error:
-        os.write(writing, str(error).encode())
+        os.write(writing, (error.strerror or str(error)).encode())
     finally:
         os._exit(0)
 
