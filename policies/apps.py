@@ -9,7 +9,7 @@ class PoliciesConfig(AppConfig):
     verbose_name = "Policies"
 
     def ready(self) -> None:
-        from policies import finding
+        from policies import finding, panels
         from policies.changes import computer_moved
         from policies.defaults import keep_default
         from portal.common import registry
@@ -24,5 +24,6 @@ class PoliciesConfig(AppConfig):
         registry.navigation.register(
             "policies.policies", NavigationEntry("Policies", "list-numbers", "policies:policy-list", "policy:read")
         )
+        registry.computer_panels.register("policies.panel", panels.computer_panel, rank=50)
         registry.search_providers.register("policies.policies", finding.find_policies)
         registry.search_providers.register("policies.applications", finding.find_applications)

@@ -15,7 +15,7 @@ from policies.choices import Grouped
 from policies.models import Action, Policy, Status
 from policies.ringfence import LEVERS, MODES
 from policies.schedules import UnreadableLine
-from portal.tenants.models import OperatingSystem
+from portal.tenants.models import Mode, OperatingSystem
 
 ACTION_CHOICES = (
     ("permit", "Permit", "permit", "check"),
@@ -169,6 +169,26 @@ class MoveForm(forms.Form):
         if data.get("where") in ("before", "after") and not data.get("other"):
             self.add_error("other", "Choose a policy.")
         return data
+
+
+class ModeForm(forms.Form):
+    """A mode and for how long. Learning and installation need an end."""
+
+    mode = forms.ChoiceField(choices=[choice for choice in Mode.choices if choice[0] != Mode.SECURED])
+    lasts = forms.TypedChoiceField(
+        coerce=int,
+        choices=[
+            (60, "1 hour"), (240, "4 hours"), (480, "8 hours"), (1440, "1 day"), (10080, "7 days"),
+            (30240, "21 days"), (0, "Until it is ended (monitor only)"),
+        ],
+    )  # fmt: skip
+    application = forms.ChoiceField(required=False, label="What is being installed or learned")
+    reason = _text("Reason", 1000)
+    ticket = _text("Ticket", 120)
+
+    def __init__(self, *args: Any, applications: Grouped, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["application"].choices = [("", "Not said"), *applications]  # type: ignore[attr-defined]
 
 
 class PolicyFilter(forms.Form):

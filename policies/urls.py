@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from policies.views import applications, policies, policy_forms
+from policies.views import applications, modes, policies, policy_forms
 
 _APPLICATION = "applications/<uuid:application>/"
 
@@ -22,6 +22,8 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("policies/<uuid:policy>/switch/", policies.policy_switch, name="policy-switch"),
     path("policies/<uuid:policy>/delete/", policies.policy_delete, name="policy-delete"),
     path("policies/<uuid:policy>/move/", policies.policy_move, name="policy-move"),
+    path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),
+    path("groups/<uuid:group>/mode/", modes.group_mode, name="group-mode"),
     path("applications/new/", applications.application_create, name="application-create"),
     path(f"{_APPLICATION}edit/", applications.application_edit, name="application-edit"),
     path(f"{_APPLICATION}delete/", applications.application_delete, name="application-delete"),

@@ -270,6 +270,26 @@ def test_a_page_of_policies_stays_within_its_budgets(
     assert "grp-55" in rest.content.decode()
 
 
+def test_a_mode_is_set_and_ended_on_screen(tom: Client, rita: Client, finance: ComputerGroup, fin_01: Computer) -> None:
+    for path, target in ((f"computers/{fin_01.id}", fin_01), (f"groups/{finance.id}", finance)):
+        address = f"{MOOSE}/{path}/mode/"
+        assert tom.post(address, {"mode": "learning", "lasts": "0"}).status_code == 422
+        assert tom.post(address, {"mode": "learning", "lasts": "240", "reason": "New scanner"}).status_code == 302
+        target.refresh_from_db()
+        assert target.mode == "learning"
+        assert "New scanner" in tom.get(address).content.decode()
+        assert rita.get(address).status_code == 403
+        assert tom.post(address, {"end": "1"}).status_code == 302
+        target.refresh_from_db()
+        assert target.mode == "secured"
+
+
+def test_the_page_of_a_computer_leads_to_what_it_obeys(tom: Client, fin_01: Computer) -> None:
+    html = tom.get(f"{MOOSE}/computers/{fin_01.id}/").content.decode()
+    assert f"/policies/?effective_for={fin_01.id}" in html
+    assert "as nothing else is set" in html
+
+
 def test_after_a_write_the_list_is_shown_as_it_was_looked_at(
     tom: Client, finance: ComputerGroup, able_moose: Organization, tools: Application
 ) -> None:
