@@ -270,6 +270,7 @@ EMAIL_PORT = env.number("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
+SENDS_MAIL = not EMAIL_BACKEND.endswith((".console.EmailBackend", ".dummy.EmailBackend"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portcullis@localhost")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 

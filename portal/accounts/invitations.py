@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import timedelta
+from smtplib import SMTPException
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
+from django.core.mail import send_mail
 from django.db import transaction
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from portal.accounts.models import Invitation, User
@@ -18,6 +22,8 @@ from portal.common import clock
 from portal.tenants import journal
 from portal.tenants.reach import Actor, Reach, system_reach
 from portal.tenants.scoping import reaching
+
+log = structlog.get_logger(__name__)
 
 GOOD_FOR = timedelta(days=3)
 
@@ -31,6 +37,23 @@ def make_link(reach: Reach, user: User, organization_id: UUID) -> str:
         user=user, organization_id=organization_id, secret_sha256=_digest(secret), expires_at=now + GOOD_FOR
     )
     return f"{settings.PORTAL_URL}{reverse('invitation-open', args=[secret])}"
+
+
+def mail_link(user: User, link: str) -> bool:
+    """Whether the link goes to the person by mail, once the transaction is committed. A failing mail server is only
+    logged: the link is on the screen of whoever made it."""
+    if not settings.SENDS_MAIL or not link:
+        return False
+    text = render_to_string("accounts/invitation_mail.txt", {"link": link, "days": GOOD_FOR.days})
+    transaction.on_commit(lambda: _mail(user, text), robust=True)
+    return True
+
+
+def _mail(user: User, text: str) -> None:
+    try:
+        send_mail("Your access to Portcullis", text, None, [user.email])
+    except (OSError, SMTPException) as error:
+        log.warning("invitation.not_mailed", user=str(user.id), error=str(error))
 
 
 def invited_by(secret: str) -> User | None:

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from portal.accounts import people, sessions
+from portal.accounts import invitations, people, sessions
 from portal.accounts.forms import InviteForm, RoleForm
 from portal.accounts.models import Role
 from portal.accounts.session_rules import factors_of
@@ -60,7 +60,8 @@ def _invited(request: PortalRequest, form: InviteForm) -> HttpResponse:
         role=Role(wanted["role"]),
         may_act_globally=wanted["may_act_globally"],
     )
-    context = {"person": invited.user, "link": invited.link, "is_new": True}
+    mailed = invitations.mail_link(invited.user, invited.link)
+    context = {"person": invited.user, "link": invited.link, "mailed": mailed}
     return respond(request, "accounts/person_link.html", context)
 
 
@@ -135,7 +136,8 @@ def person_sign_out(request: PortalRequest, person: str) -> HttpResponse:
 def person_link(request: PortalRequest, person: str) -> HttpResponse:
     """A new one-time link for a password; the second factor stays."""
     link = people.new_link(request.reach, user_id=person)
-    context = {"person": people.person(request.reach, person), "link": link, "is_new": False}
+    found = people.person(request.reach, person)
+    context = {"person": found, "link": link, "mailed": invitations.mail_link(found, link)}
     return respond(request, "accounts/person_link.html", context)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
@@ -196,3 +197,17 @@ def test_widening_rights_asks_for_a_fresh_proof(owner: User, reader: User, as_us
             lock["Location"], {"password": factories.PASSWORD, "next": f"/all/settings/people/{reader.id}/lock/"}
         )
         assert not User.objects.get(pk=reader.pk).is_active
+
+
+def test_a_server_that_sends_mail_sends_the_link(
+    owner: User, able_moose: Organization, as_user: SignIn, settings: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    settings.SENDS_MAIL = True
+    with django_capture_on_commit_callbacks(execute=True):
+        page = as_user(owner).post("/all/settings/people/invite/", NEW).content.decode()
+    (sent,) = mail.outbox
+    assert sent.to == [NEW["email"]]
+    assert "Ana" not in sent.subject
+    link = re.search(r"http://localhost:8000(/invitation/[\w-]+/)", sent.body)
+    assert link and link[0] in page
+    assert Client().get(link[1]).status_code == 302

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from portal.accounts.models import User
+from portal.accounts.models import Role, User
 from portal.common import clock
 from portal.tenants.models import Computer, ComputerGroup, Entry, Organization
 from tests import factories
+from tests.portal.api.caller import secret_of
 
 SignIn = Callable[[User], Client]
 HOME = "/o/able-moose-accounting"
@@ -192,3 +195,24 @@ def test_every_screen_of_a_customer_is_404_for_a_stranger(
     assert [p for p in paths + things if browser.get(f"{HOME}/{p}").status_code != 404] == []
     own = "/o/brisk-otter-dental"
     assert [p for p in things if browser.get(f"{own}/{p}").status_code != 404] == []
+
+
+@pytest.mark.parametrize(
+    "path", ["computers/", "groups/", "journal/", "settings/people/", "settings/tokens/", "organizations/"]
+)
+def test_the_cost_of_a_list_does_not_grow_with_it(owner: User, laptop: Computer, as_user: SignIn, path: str) -> None:
+    browser = as_user(owner)
+    browser.get("/all/computers/")
+
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert browser.get(f"/all/{path}").status_code == 200
+        return len(seen)
+
+    few = statements()
+    root = Organization.rows.get(parent=None)
+    for number in range(8):
+        organization = factories.organization(f"Customer {number}", root)
+        factories.computer(factories.group(organization, f"Group {number}"), f"PC-{number}")
+        secret_of(factories.person(f"Person {number}", Role.TECHNICIAN, organization))
+    assert statements() <= few
