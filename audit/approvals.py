@@ -117,7 +117,7 @@ def _application_and_rule(
         organization_id=found.scope.organization_id,
         name=permit.application,
         os=event.computer.os if event.computer else found.os,
-        description=f"Made by Permit Application from an event of {event.computer_name}.",
+        description="Made by Permit Application from an event.",  # shared downward: names nobody's computer
         rules=[draft],
     )
     rule = queries.rules_of(reach, application.id).first()
