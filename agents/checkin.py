@@ -25,6 +25,17 @@ from portal.tenants.models import Computer
 
 STREAM_PATH = "/agent/v1/stream"
 _MAX_SKEW_MS = 10**12
+_TOLD = (
+    "running_epoch",
+    "running_version",
+    "running_sha256",
+    "running_since",
+    "refused_version",
+    "refused_reason",
+    "drift",
+    "heartbeat",
+    "reported_at",
+)
 
 
 @functools.cache
@@ -45,8 +56,8 @@ class _Current:
 def check_in(caller: Caller, message: CheckinRequest) -> Callable[[], CheckinAnswer]:
     """Store the heartbeat and settle what it proves. The function returned signs the answer, after the commit."""
     now = clock.now()
-    computer = _seen(caller, message, now)
-    delivery = deliveries.delivery_of(caller.reach, computer, now)
+    _note_seen(caller, message, now)
+    delivery = _delivery(caller, now)
     deliveries.note_running(
         caller.reach,
         delivery,
@@ -58,7 +69,7 @@ def check_in(caller: Caller, message: CheckinRequest) -> Callable[[], CheckinAns
     deliveries.note_offered(caller.reach, delivery, now)
     delivery.heartbeat = _heartbeat(message)
     delivery.reported_at = now
-    delivery.save()
+    delivery.save(update_fields=_TOLD)
     current = delivery.current
     if current is None:
         _ask_for_bundle(delivery, now)
@@ -70,7 +81,7 @@ def check_in(caller: Caller, message: CheckinRequest) -> Callable[[], CheckinAns
 def acknowledge(caller: Caller, message: Ack) -> None:
     """Take over what a computer says about one bundle: it runs it, or it refused it and why."""
     now = clock.now()
-    delivery = deliveries.delivery_of(caller.reach, computer_of(caller), now)
+    delivery = _delivery(caller, now)
     if message.result == "applied":
         deliveries.note_running(
             caller.reach, delivery, epoch=message.epoch, version=message.version, sha256=message.sha256, at=now
@@ -84,7 +95,7 @@ def acknowledge(caller: Caller, message: Ack) -> None:
             reason=_refusal(message),
             at=now,
         )
-    delivery.save()
+    delivery.save(update_fields=_TOLD)
 
 
 def computer_of(caller: Caller) -> Computer:
@@ -116,14 +127,18 @@ def blob(caller: Caller, digest: str) -> Blob:
     return found
 
 
-def _seen(caller: Caller, message: CheckinRequest, now: datetime) -> Computer:
-    computer = computer_of(caller)
+def _delivery(caller: Caller, now: datetime) -> Delivery:
+    return deliveries.delivery_of(
+        caller.reach, computer_id=caller.computer_id, organization_id=caller.organization_id, at=now
+    )
+
+
+def _note_seen(caller: Caller, message: CheckinRequest, now: datetime) -> None:
     skew = message.clock_ms - clock.to_ms(now) if message.clock_ms else 0
-    computer.last_seen_at = now
-    computer.clock_skew_ms = max(-_MAX_SKEW_MS, min(_MAX_SKEW_MS, skew))
-    computer.agent_version = message.agent_version[:40] or computer.agent_version
-    computer.save(update_fields=["last_seen_at", "clock_skew_ms", "agent_version"])
-    return computer
+    said = {"agent_version": message.agent_version[:40]} if message.agent_version else {}
+    Computer.objects.within(caller.reach).filter(pk=caller.computer_id).order_by().update(
+        last_seen_at=now, clock_skew_ms=max(-_MAX_SKEW_MS, min(_MAX_SKEW_MS, skew)), **said
+    )
 
 
 def _heartbeat(message: CheckinRequest) -> dict[str, object]:

@@ -11,7 +11,6 @@ from agents.models import Delivery, Deployment, DeploymentTarget, Manifest
 from agents.models.deployments import UNFINISHED, TargetState
 from portal.common import queue
 from portal.tenants import journal
-from portal.tenants.models import Computer
 from portal.tenants.reach import Reach
 
 _MAY_STILL_APPLY = (
@@ -22,17 +21,20 @@ _MAY_STILL_APPLY = (
 )
 
 
-def delivery_of(reach: Reach, computer: Computer, at: datetime) -> Delivery:
-    """The computer's row, locked until the transaction ends; made, and owed a bundle, when it has none."""
-    rows = Delivery.objects.within(reach)
-    found = rows.select_for_update(of=("self",)).select_related("current").filter(computer=computer).first()
+def delivery_of(reach: Reach, *, computer_id: UUID, organization_id: UUID, at: datetime) -> Delivery:
+    """The computer's row, locked until the transaction ends; made, and owed a bundle, when it has none.
+
+    Its current manifest comes without its envelope.
+    """
+    rows = Delivery.objects.within(reach).filter(computer_id=computer_id).order_by().select_related("current")
+    rows = rows.defer("current__envelope", "current__layers").select_for_update(of=("self",))
+    found = rows.first()
     if found is not None:
         return found
-    rows.bulk_create(
-        [Delivery(organization_id=computer.organization_id, computer=computer, rebuild_due_at=at)],
-        ignore_conflicts=True,
+    Delivery.objects.within(reach).bulk_create(
+        [Delivery(organization_id=organization_id, computer_id=computer_id, rebuild_due_at=at)], ignore_conflicts=True
     )
-    return rows.select_for_update(of=("self",)).select_related("current").get(computer=computer)
+    return rows.get()
 
 
 def note_running(reach: Reach, delivery: Delivery, *, epoch: int, version: int, sha256: str, at: datetime) -> None:
