@@ -14,7 +14,10 @@ from portal.tenants.reach import Reach
 def names_of(reach: Reach, decided: Sequence[Decided]) -> dict[str, str]:
     """Id -> name of the policies and applications these decisions tell of, as far as `reach` may read them."""
     names: dict[str, str] = {}
-    for model, texts in ((Policy, {d.policy for d in decided}), (Application, {d.application for d in decided})):
+    for model, texts in (
+        (Policy, {d.decision.policy for d in decided}),
+        (Application, {d.decision.application for d in decided}),
+    ):
         ids = list(_uuids(texts))
         if ids:
             found = model.objects.within(reach).filter(id__in=ids).values_list("id", "name")

@@ -12,11 +12,14 @@ import threading
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from django.db import connection, transaction
 
+from agents.protocol.messages import EventDecision
+from audit.stored_text import has_hidden_characters, stored
+from audit.words import Action
 from portal.common.errors import Conflict
 
 log = structlog.get_logger(__name__)
@@ -40,72 +43,62 @@ def keyed_id(kind: bytes, *parts: str) -> int:
     return int.from_bytes(digest, "big") >> 1 or 1
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """What identifies a file row: lower-case hex SHA-256 or empty, stored path, certificate subject or empty."""
+class File(NamedTuple):
+    """What identifies a file: lower-case hex SHA-256 or empty, path, certificate subject or empty; as sent."""
 
     sha256: str
     path: str
     certificate: str
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(NamedTuple):
     organization_number: int
     computer_number: int
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What decided. Names of policy and application are looked up when the row is first written."""
+class Decided(NamedTuple):
+    """What decided, in whose organization. Names of policy and application are looked up when it is first written."""
 
     organization_number: int
-    action: int
-    policy: str
-    application: str
-    rule: str
-    reason_code: str
+    decision: EventDecision
+
+
+class Entry(NamedTuple):
+    """The id of a dictionary row, and whether its text holds characters that do not show."""
+
+    id: int
+    has_hidden: bool = False
+
+
+NONE = Entry(0)
 
 
 class Known(Generic[K]):
-    """Keys whose dictionary row is committed, with their ids. Emptied daily: retention goes by the day last seen."""
+    """Keys whose dictionary row is committed. Emptied daily: retention goes by the day last seen."""
 
-    def __init__(self, identify: Callable[[K], int]) -> None:
-        self._identify = identify
-        self._ids: dict[K, int] = {}
+    def __init__(self) -> None:
+        self._entries: dict[K, Entry] = {}
         self._day: date | None = None
         self._lock = threading.Lock()
+        self.get = self._entries.get
 
     def clear(self) -> None:
         with self._lock:
-            self._ids.clear()
+            self._entries.clear()
 
-    def id_of(self, key: K, fresh: dict[K, int]) -> int:
-        """The id of `key`; one not known yet is added to `fresh`."""
-        found = self._ids.get(key)
-        if found is None:
-            found = fresh.get(key)
-            if found is None:
-                found = fresh[key] = self._identify(key)
-        return found
-
-    def remember(self, fresh: dict[K, int], day: date) -> None:
+    def remember(self, fresh: dict[K, Entry], day: date) -> None:
         with self._lock:
-            if self._day != day or len(self._ids) > _CACHED_KEYS:
-                self._ids = {}
+            if self._day != day or len(self._entries) > _CACHED_KEYS:
+                self._entries.clear()
                 self._day = day
-            self._ids.update(fresh)
+            self._entries.update(fresh)
 
 
-files: Known[File] = Known(lambda f: keyed_id(b"file", f.sha256, f.path, f.certificate))
-paths: Known[str] = Known(lambda path: keyed_id(b"path", path))
-users: Known[User] = Known(lambda u: keyed_id(b"user", str(u.organization_number), str(u.computer_number), u.name))
-decisions: Known[Decided] = Known(
-    lambda d: keyed_id(
-        b"decision", str(d.organization_number), str(d.action), d.policy, d.application, d.rule, d.reason_code
-    )
-)
+files: Known[File] = Known()
+paths: Known[str] = Known()
+users: Known[User] = Known()
+decisions: Known[Decided] = Known()
 
 
 def forget_all() -> None:
@@ -118,22 +111,55 @@ def forget_all() -> None:
 class Fresh:
     """Dictionary keys of one batch that this process has not seen committed yet."""
 
-    files: dict[File, int] = field(default_factory=dict)
-    paths: dict[str, int] = field(default_factory=dict)
-    users: dict[User, int] = field(default_factory=dict)
-    decisions: dict[Decided, int] = field(default_factory=dict)
+    files: dict[File, Entry] = field(default_factory=dict)
+    paths: dict[str, Entry] = field(default_factory=dict)
+    users: dict[User, Entry] = field(default_factory=dict)
+    decisions: dict[Decided, Entry] = field(default_factory=dict)
 
-    def file(self, key: File) -> int:
-        return files.id_of(key, self.files) if key.path or key.sha256 else 0
+    def file(self, sha256: str, path: str, certificate: str) -> Entry:
+        if not path and not sha256:
+            return NONE
+        key = File(sha256, path, certificate)
+        return files.get(key) or self.files.get(key) or self._new_file(key)
 
-    def path(self, path: str) -> int:
-        return paths.id_of(path, self.paths) if path else 0
+    def path(self, path: str) -> Entry:
+        if not path:
+            return NONE
+        return paths.get(path) or self.paths.get(path) or self._new_path(path)
 
-    def user(self, key: User) -> int:
-        return users.id_of(key, self.users) if key.name else 0
+    def user(self, organization: int, computer: int, name: str) -> Entry:
+        if not name:
+            return NONE
+        key = User(organization, computer, name)
+        return users.get(key) or self.users.get(key) or self._new_user(key)
 
-    def decision(self, key: Decided) -> int:
-        return decisions.id_of(key, self.decisions)
+    def decision(self, organization: int, decision: EventDecision) -> Entry:
+        key = Decided(organization, decision)
+        return decisions.get(key) or self.decisions.get(key) or self._new_decision(key)
+
+    def _new_file(self, key: File) -> Entry:
+        number = keyed_id(b"file", key.sha256, stored(key.path), stored(key.certificate))
+        self.files[key] = entry = Entry(
+            number, has_hidden_characters(key.path) or has_hidden_characters(key.certificate)
+        )
+        return entry
+
+    def _new_path(self, path: str) -> Entry:
+        self.paths[path] = entry = Entry(keyed_id(b"path", stored(path)), has_hidden_characters(path))
+        return entry
+
+    def _new_user(self, key: User) -> Entry:
+        number = keyed_id(b"user", str(key.organization_number), str(key.computer_number), stored(key.name))
+        self.users[key] = entry = Entry(number, has_hidden_characters(key.name))
+        return entry
+
+    def _new_decision(self, key: Decided) -> Entry:
+        made = key.decision
+        texts = (made.action, made.policy, made.application, made.rule, made.reason_code)
+        self.decisions[key] = entry = Entry(
+            keyed_id(b"decision", str(key.organization_number), *(stored(text) for text in texts))
+        )
+        return entry
 
 
 def write(fresh: Fresh, *, day: date, names: Callable[[Sequence[Decided]], dict[str, str]]) -> None:
@@ -145,8 +171,8 @@ def write(fresh: Fresh, *, day: date, names: Callable[[Sequence[Decided]], dict[
     if fresh.files:
         _learn_files(fresh.files, day)
     if fresh.paths:
-        texts, ids = list(fresh.paths), list(fresh.paths.values())
-        _learn("SELECT audit_learn_paths(%s::bigint[], %s::text[], %s)", [ids, texts, day])
+        ids = [entry.id for entry in fresh.paths.values()]
+        _learn("SELECT audit_learn_paths(%s::bigint[], %s::text[], %s)", [ids, list(map(stored, fresh.paths)), day])
     if fresh.users:
         _write_users(fresh.users, day)
     if fresh.decisions:
@@ -162,15 +188,15 @@ def _remember(fresh: Fresh, day: date) -> None:
     decisions.remember(fresh.decisions, day)
 
 
-def _learn_files(fresh: dict[File, int], day: date) -> None:
+def _learn_files(fresh: dict[File, Entry], day: date) -> None:
     keys = list(fresh)
     _learn(
         "SELECT audit_learn_files(%s::bigint[], %s::bytea[], %s::text[], %s::text[], %s)",
         [
-            list(fresh.values()),
+            [entry.id for entry in fresh.values()],
             [bytes.fromhex(key.sha256) for key in keys],
-            [key.path for key in keys],
-            [key.certificate for key in keys],
+            [stored(key.path) for key in keys],
+            [stored(key.certificate) for key in keys],
             day,
         ],
     )
@@ -185,8 +211,8 @@ def _learn(sql: str, parameters: list[Any]) -> None:
         raise Conflict("Two different files share an id of the audit store; the batch was not stored.")
 
 
-def _write_users(fresh: dict[User, int], day: date) -> None:
-    rows = sorted((number, u.organization_number, u.computer_number, u.name, day) for u, number in fresh.items())
+def _write_users(fresh: dict[User, Entry], day: date) -> None:
+    rows = sorted((e.id, u.organization_number, u.computer_number, stored(u.name), day) for u, e in fresh.items())
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit_user (id, organization_number, computer_number, name, last_seen)"
@@ -195,19 +221,18 @@ def _write_users(fresh: dict[User, int], day: date) -> None:
         )
 
 
-def _write_decisions(fresh: dict[Decided, int], day: date, names: dict[str, str]) -> None:
-    rows = sorted(
-        (
-            number, d.organization_number, d.action, d.policy, names.get(d.policy, ""), d.application,
-            names.get(d.application, ""), d.rule, d.reason_code, day,
-        )
-        for d, number in fresh.items()
-    )  # fmt: skip
+def _write_decisions(fresh: dict[Decided, Entry], day: date, names: dict[str, str]) -> None:
+    rows = {}
+    for (organization, made), entry in fresh.items():
+        rows[entry.id] = (
+            entry.id, organization, int(Action[made.action.upper()]), stored(made.policy), names.get(made.policy, ""),
+            stored(made.application), names.get(made.application, ""), stored(made.rule), stored(made.reason_code), day,
+        )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit_decision (id, organization_number, action, policy, policy_name, application,"
             " application_name, rule, reason_code, last_seen)"
             " SELECT * FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[],"
             " %s::text[], %s::text[], %s::date[]) ON CONFLICT DO NOTHING",
-            [list(column) for column in zip(*rows, strict=True)],
+            [list(column) for column in zip(*(rows[number] for number in sorted(rows)), strict=True)],
         )

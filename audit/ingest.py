@@ -7,31 +7,37 @@ row-level security; so the wall also checks every row that is written.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Any
+from weakref import WeakSet
 
+import msgspec
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from msgspec import Raw
 
 from agents.protocol.messages import (
+    JSON,
+    MAX_EVENT_BYTES,
     MSGPACK,
     Event,
     EventBatch,
+    EventDecision,
     EventsAnswer,
-    ProtocolError,
     RawEventBatch,
     RejectedEvent,
-    decode_event,
+    media_type,
 )
 from audit import dictionaries, partitions
 from audit.decided_names import names_of
-from audit.dictionaries import Decided, File, Fresh, User
-from audit.stored_text import has_hidden_characters, stored
-from audit.words import ACTION_TYPES, MODES, Action, ActionType, EventMode, Flag, Outcome, outcome_of
+from audit.dictionaries import Fresh
+from audit.stored_text import stored
+from audit.words import ACTION_TYPES, MODES, ActionType, Flag, Outcome, outcome_of
 from portal.common import clock
 from portal.common.errors import Conflict
 from portal.tenants.models import Computer
@@ -51,6 +57,13 @@ COLUMNS = (
 _NAMES = ", ".join(name for name, _ in COLUMNS)
 _TYPES = [kind for _, kind in COLUMNS]
 Row = tuple[object, ...]
+# Plain numbers: an enumeration's members cost more than the rest of a row.
+_ACTION_TYPES = {word: int(kind) for word, kind in ACTION_TYPES.items()}
+_MODES = {word: int(mode) for word, mode in MODES.items()}
+_OTHER, _GAP, _PERMITTED = int(ActionType.OTHER), int(Outcome.GAP), int(Outcome.PERMITTED)
+_LEARNED, _HIDDEN_CHARACTERS, _WRONG_CLOCK = int(Flag.LEARNED), int(Flag.HIDDEN_CHARACTERS), int(Flag.WRONG_CLOCK)
+_prepared: WeakSet[Any] = WeakSet()  # database connections whose session has the temporary table, committed
+_DECODERS: dict[str, Any] = {JSON: msgspec.json.Decoder(Event), MSGPACK: msgspec.msgpack.Decoder(Event)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,19 @@ class _Source:
     computer: int
     group: int
     received_at: datetime
+    low: datetime  # the endpoint's time is clamped to what can be: no older than is kept,
+    high: datetime  # and at most five minutes ahead
+    low_ms: int
+    high_ms: int
+
+    @classmethod
+    def of(cls, computer: Computer, received_at: datetime) -> _Source:
+        low = received_at - timedelta(days=settings.AUDIT_RETENTION_DAYS)
+        high = received_at + FUTURE
+        return cls(
+            computer.organization.number, computer.number, computer.group.number, received_at, low, high,
+            clock.to_ms(low), clock.to_ms(high),
+        )  # fmt: skip
 
 
 @transaction.atomic
@@ -87,7 +113,7 @@ def ingest_batch(
     rejected and kept raw; the batch itself is still accepted. `received_at` is for demo data only.
     Raises Conflict when this batch number was sent before with other bytes. Needs an open `reaching(reach)`.
     """
-    source = _Source(computer.organization.number, computer.number, computer.group.number, received_at or clock.now())
+    source = _Source.of(computer, received_at or clock.now())
     events, rejected = _read(batch, content_type)
     sequences = [event.sequence for _, event in events]
     last = max([*sequences, batch.first_sequence])
@@ -112,17 +138,17 @@ def ingest_batch(
 
 def _read(batch: RawEventBatch | EventBatch, content_type: str) -> tuple[list[tuple[int, Event]], list[_Rejected]]:
     """The batch's good entries with their index, and its bad ones."""
+    decode = _DECODERS[media_type(content_type)].decode
     events: list[tuple[int, Event]] = []
     rejected: list[_Rejected] = []
     entries: tuple[Event | Raw, ...] = batch.events
     for index, entry in enumerate(entries):
         raw = b"" if isinstance(entry, Event) else bytes(entry)
         try:
-            event = entry if isinstance(entry, Event) else decode_event(entry, content_type)
-        except ProtocolError as error:
-            rejected.append(_Rejected(index, str(error)[:300], raw[:_RAW_KEPT_BYTES]))
-            continue
-        reason = _fault(event)
+            event = entry if isinstance(entry, Event) else decode(raw)
+            reason = _fault(event, len(raw))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            reason = str(error)[:300]
         if reason:
             rejected.append(_Rejected(index, reason, raw[:_RAW_KEPT_BYTES]))
         else:
@@ -130,9 +156,11 @@ def _read(batch: RawEventBatch | EventBatch, content_type: str) -> tuple[list[tu
     return events, rejected
 
 
-def _fault(event: Event) -> str:
-    """Why a well-formed entry still is no event; empty when it is one."""
-    is_gap = event.action_type == ActionType.GAP.word
+def _fault(event: Event, size: int) -> str:
+    """Why a well-formed entry of `size` bytes still is no event; empty when it is one."""
+    if size > MAX_EVENT_BYTES:
+        return f"event over {MAX_EVENT_BYTES} bytes"
+    is_gap = event.action_type == "gap"
     if is_gap != (event.gap is not None):
         return "a gap event has action_type gap and its counts, no other event has"
     if not is_gap and event.decision is None:
@@ -197,52 +225,48 @@ def _earlier_answer(source: _Source, batch: RawEventBatch | EventBatch, digest: 
 
 def _row(source: _Source, number: int, event: Event, fresh: Fresh) -> Row:
     """One event as a row, in the order of COLUMNS."""
-    flags = Flag(0)
-    occurred_at, is_believable = _believable(event.occurred_at_ms, source.received_at)
-    if not is_believable:
-        flags |= Flag.WRONG_CLOCK
-    if any(map(has_hidden_characters, (event.path, event.process, event.created_by, event.certificate, event.user))):
-        flags |= Flag.HIDDEN_CHARACTERS
     decision = event.decision
+    file = fresh.file(event.sha256, event.path, event.certificate)
+    process, created_by = fresh.path(event.process), fresh.path(event.created_by)
+    user = fresh.user(source.organization, source.computer, event.user)
+    flags = 0
+    if source.low_ms <= event.occurred_at_ms <= source.high_ms:
+        occurred_at = clock.from_ms(event.occurred_at_ms)
+    else:
+        occurred_at = source.low if event.occurred_at_ms < source.low_ms else source.high
+        flags = _WRONG_CLOCK
+    if file.has_hidden or process.has_hidden or created_by.has_hidden or user.has_hidden:
+        flags |= _HIDDEN_CHARACTERS
     if decision is not None and decision.learned:
-        flags |= Flag.LEARNED
+        flags |= _LEARNED
     return (
         source.received_at,
         number,
         occurred_at,
         event.sequence,
-        fresh.file(File(event.sha256, stored(event.path), stored(event.certificate))),
-        fresh.path(stored(event.process)),
-        fresh.path(stored(event.created_by)),
-        _decision_id(source, event, fresh),
-        fresh.user(User(source.organization, source.computer, stored(event.user))),
+        file.id,
+        process.id,
+        created_by.id,
+        fresh.decision(source.organization, decision).id if decision is not None else 0,
+        user.id,
         event.size,
         event.bundle_version,
         source.organization,
         source.computer,
         source.group,
-        int(outcome_of(decision) if decision is not None else Outcome.GAP),
-        int(ACTION_TYPES.get(event.action_type, ActionType.OTHER)),
-        int(MODES.get(event.mode, EventMode.SECURED)),
-        int(flags),
+        _outcome(decision) if decision is not None else _GAP,
+        _ACTION_TYPES.get(event.action_type, _OTHER),
+        _MODES[event.mode],
+        flags,
         _gap_text(event) if event.gap is not None else stored(event.command_line),
     )
 
 
-def _decision_id(source: _Source, event: Event, fresh: Fresh) -> int:
-    decision = event.decision
-    if decision is None:
-        return 0
-    return fresh.decision(
-        Decided(
-            source.organization,
-            int(Action[decision.action.upper()]),
-            stored(decision.policy),
-            stored(decision.application),
-            stored(decision.rule),
-            stored(decision.reason_code),
-        )
-    )
+def _outcome(decision: EventDecision) -> int:
+    """The common one without asking twice."""
+    if decision.effect == "permitted" and decision.action == "permit" and not decision.simulated:
+        return _PERMITTED
+    return int(outcome_of(decision))
 
 
 def _gap_text(event: Event) -> str:
@@ -253,24 +277,18 @@ def _gap_text(event: Event) -> str:
     )
 
 
-def _believable(occurred_at_ms: int, received_at: datetime) -> tuple[datetime, bool]:
-    """The endpoint's time, clamped to what can be: no older than is kept, at most five minutes ahead."""
-    low = received_at - timedelta(days=settings.AUDIT_RETENTION_DAYS)
-    high = received_at + FUTURE
-    try:
-        occurred_at = clock.from_ms(occurred_at_ms)
-    except (OverflowError, ValueError, OSError):
-        occurred_at = datetime.max.replace(tzinfo=UTC) if occurred_at_ms > 0 else datetime.min.replace(tzinfo=UTC)
-    return min(max(occurred_at, low), high), low <= occurred_at <= high
-
-
 def _copy(number: int, rows: Iterable[Row]) -> None:
     """Binary COPY into a table of this session, and from there, past the wall's check, into the events.
 
     The table empties itself at commit; batches before this one in the same transaction may still lie in it.
     """
+    link = connection.connection
     with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS audit_incoming (LIKE audit_event) ON COMMIT DELETE ROWS")
+        if link not in _prepared:
+            cursor.execute(
+                "CREATE TEMPORARY TABLE IF NOT EXISTS audit_incoming (LIKE audit_event) ON COMMIT DELETE ROWS"
+            )
+            transaction.on_commit(functools.partial(_prepared.add, link))
         with cursor.copy(f"COPY pg_temp.audit_incoming ({_NAMES}) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(_TYPES)
             for row in rows:

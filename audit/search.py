@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -102,8 +102,19 @@ def count(reach: Reach, terms: EventTerms, *, organization: Organization | None 
 
 
 def histogram(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> list[Slot]:
-    """At most 73 equal slots over the search's period, oldest first, empty ones included."""
+    """At most 73 equal slots over the search's period, oldest first, empty ones included.
+
+    A search without a beginning gets the period in which something matches.
+    """
     scope = scope_of(reach, terms, organization)
+    slots = _slots(scope)
+    first = next((index for index, slot in enumerate(slots) if slot.counts), 0)
+    if terms.low is None and first > len(slots) // 2:
+        slots = _slots(replace(scope, low=slots[first].start))
+    return slots
+
+
+def _slots(scope: Scope) -> list[Slot]:
     width = max(60, int((scope.high - scope.low).total_seconds() / _SLOTS))
     with connection.cursor() as cursor:
         cursor.execute(
@@ -111,10 +122,10 @@ def histogram(reach: Reach, terms: EventTerms, *, organization: Organization | N
             [*scope.parameters, width, _MOST_IN_HISTOGRAM],
         )
         found = cursor.fetchall()
-    slots = int((scope.high - scope.low).total_seconds() // width) + 1
-    counts: list[dict[Outcome, int]] = [{} for _ in range(slots)]
+    number_of_slots = int((scope.high - scope.low).total_seconds() // width) + 1
+    counts: list[dict[Outcome, int]] = [{} for _ in range(number_of_slots)]
     for slot, outcome, number in found:
-        counts[min(max(slot, 0), slots - 1)][Outcome(outcome)] = number
+        counts[min(max(slot, 0), number_of_slots - 1)][Outcome(outcome)] = number
     step = timedelta(seconds=width)
     return [Slot(scope.low + index * step, step, each) for index, each in enumerate(counts)]
 
@@ -176,11 +187,13 @@ def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:
 def _names(reach: Reach, model: Any, counted: Sequence[tuple[str, int]], by: str) -> list[FacetValue]:
     numbers = [int(value) for value, _ in counted]
     things = {thing.number: thing for thing in model.objects.within(reach).filter(number__in=numbers)}
-    return [
-        FacetValue(getattr(things[int(value)], by), things[int(value)].name, n)
-        for value, n in counted
-        if int(value) in things
-    ]
+    found: dict[tuple[str, str], int] = {}
+    for value, n in counted:
+        thing = things.get(int(value))
+        if thing is not None:  # things of one name are one value: the query could not tell them apart
+            key = (getattr(thing, by), thing.name)
+            found[key] = found.get(key, 0) + n
+    return [FacetValue(value, label, n) for (value, label), n in found.items()]
 
 
 def _cursor(after: str) -> tuple[datetime, int] | None:
