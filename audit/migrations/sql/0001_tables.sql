@@ -1,5 +1,5 @@
 -- The audit store. Rows are narrow: what repeats (files, paths, users, decisions) stands once in a dictionary under
--- a keyed 64-bit hash. See docs/decisions/0200-audit-store.md for why, and for what was measured.
+-- a keyed 64-bit hash. See docs/decisions/0010-audit-store.md for why, and for what was measured.
 
 -- The secret of this installation that keys the dictionaries' hashes (nobody can craft a collision).
 CREATE TABLE audit_install (
