@@ -63,7 +63,7 @@ def _days(member: Member, engine: Engine, place: Place) -> Iterator[tuple[EventB
     for ago in range(DAYS, -1, -1):
         day = today - timedelta(days=ago)
         mode = "learning" if ago > DAYS - LEARNING_DAYS else place.mode
-        events = tuple(_events(member, engine, replace(place, mode=mode), day, dice, sequence))  # type: ignore[arg-type]
+        events = tuple(_events(member, engine, replace(place, mode=mode), day, dice, sequence))
         if not events:
             continue
         batch = EventBatch(

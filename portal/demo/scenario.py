@@ -134,7 +134,8 @@ ABLE_MOOSE = OrganizationPlan(
     groups=(
         GroupPlan("Finance", computers=numbered("FIN-LT", 12), profile="finance"),
         GroupPlan("Sales", computers=numbered("SAL-LT", 8), profile="sales"),
-        GroupPlan("Engineering", computers=(*numbered("ENG-WS", 6), "able-cad-01"), profile="engineering", learns_days=9),
+        GroupPlan("Engineering", computers=(*numbered("ENG-WS", 6), "able-cad-01"), profile="engineering",
+                  learns_days=9),
         GroupPlan("Servers", computers=numbered("SRV-APP", 3), profile="servers"),
         GroupPlan("Linux Workstations", os="linux"),
     ),
@@ -154,7 +155,9 @@ ABLE_MOOSE = OrganizationPlan(
         ),
         ApplicationPlan("Docker Desktop", "Containers.", (RulePlan(path=r"c:\program files\docker\*"),)),
         ApplicationPlan(
-            "SQL Server", "Database engine.", (RulePlan(path=r"c:\program files\microsoft sql server\*", certificate=MICROSOFT),)
+            "SQL Server",
+            "Database engine.",
+            (RulePlan(path=r"c:\program files\microsoft sql server\*", certificate=MICROSOFT),),
         ),
         ApplicationPlan("Git for Windows", "Version control.", (RulePlan(path=r"c:\program files\git\*"),)),
         ApplicationPlan("Acme CAD", "A contractor's licensed tool.", (RulePlan(path=r"c:\cad\acme cad\*"),)),
