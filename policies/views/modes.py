@@ -34,11 +34,18 @@ def computer_mode(request: PortalRequest, computer: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs(Capability.MODE_WRITE)
-def group_mode(request: PortalRequest, group: UUID) -> HttpResponse:
-    """The mode of all computers of a group that have none of their own."""
-    found = tenants.group(request.reach, group)
+def group_mode(request: PortalRequest, group: str) -> HttpResponse:
+    """The mode of all computers of a group (its id or slug) that have none of their own."""
+    found = _group(request, group)
     home = address("tenants:group-detail", request.organization, group=found.id)
     return _mode(request, "group", found, home)
+
+
+def _group(request: PortalRequest, reference: str) -> ComputerGroup:
+    try:
+        return tenants.group(request.reach, UUID(reference))
+    except ValueError:
+        return tenants.group(request.reach, f"{request.organization.slug}/{reference}")
 
 
 def _mode(request: PortalRequest, level: TargetLevel, target: Computer | ComputerGroup, home: str) -> HttpResponse:

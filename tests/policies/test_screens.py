@@ -271,7 +271,7 @@ def test_a_page_of_policies_stays_within_its_budgets(
 
 
 def test_a_mode_is_set_and_ended_on_screen(tom: Client, rita: Client, finance: ComputerGroup, fin_01: Computer) -> None:
-    for path, target in ((f"computers/{fin_01.id}", fin_01), (f"groups/{finance.id}", finance)):
+    for path, target in ((f"computers/{fin_01.id}", fin_01), (f"groups/{finance.slug}", finance)):
         address = f"{MOOSE}/{path}/mode/"
         assert tom.post(address, {"mode": "learning", "lasts": "0"}).status_code == 422
         assert tom.post(address, {"mode": "learning", "lasts": "240", "reason": "New scanner"}).status_code == 302
