@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.endpoint import spool
 from agents.endpoint.board import Board, Word
 from agents.endpoint.clock import Sources, TrustedClock
 from agents.endpoint.creators import Creators
@@ -27,7 +28,7 @@ from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.observation import Observer
 from agents.endpoint.recorder import Recorder
 from agents.endpoint.ruling import RuleBook
-from agents.endpoint.spool import CreatorMirror, Spool
+from agents.endpoint.spool import CreatorMirror
 from agents.endpoint.store import Store
 from agents.endpoint.users import Users
 from agents.endpoint.worker import Parts, Worker
@@ -61,7 +62,7 @@ def run(options: Options, syncer: Syncer | None) -> int:
     board[Word.FALLBACK] = fanotify.DENY if has_bundle else fanotify.ALLOW
     worker_end, syncer_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     # Made here once: the children only open it.
-    Spool(options.store.spool).close()
+    spool.prepare(options.store.spool, is_enrolled=options.store.identity() is not None)
 
     def work(group: int) -> None:
         syncer_end.close()

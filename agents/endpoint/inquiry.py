@@ -10,6 +10,7 @@ from agents.endpoint import bundles
 from agents.endpoint.clock import Sources, TrustedClock
 from agents.endpoint.files import creator_from_xattr, look_at
 from agents.endpoint.kernel import process
+from agents.endpoint.kernel.process import visible
 from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.store import Store
 from policies.engine.facts import FileFacts
@@ -20,7 +21,7 @@ def facts_of(path: str, *, process: str = "", user: str = "") -> FileFacts:
     real = os.path.realpath(path)
     sha256, head, created_by = _look(real)
     return FileFacts(
-        path=os.fsencode(real).decode("utf-8", "backslashreplace"),
+        path=visible(real),
         sha256=sha256,
         process=process,
         created_by=created_by,

@@ -141,10 +141,10 @@ class Interpreters:
 def reads_as_script(family: Family, tid: int, path: str, stat: os.stat_result, fd: int) -> bool:
     """Whether this file, opened for reading by such an interpreter, is code to it."""
     if family.name == LOADER:
-        return os.pread(fd, 4, 0) == b"\x7fELF"
+        return _head(fd) == b"\x7fELF"
     if family.name == SHELL:
         # A shell opens for others as well: `python < x.py` is an open by the shell.
-        if path.endswith(_ALL_ENDINGS) or os.pread(fd, 2, 0) == b"#!":
+        if path.endswith(_ALL_ENDINGS) or _head(fd)[:2] == b"#!":
             return True
     elif path.endswith(family.endings):
         return True
@@ -155,12 +155,20 @@ def may_be_run(fd: int, stat: os.stat_result) -> bool:
     """Whether a file just written is a program, a library or a script, as far as can be told without running it."""
     if not statmode.S_ISREG(stat.st_mode):
         return False
-    if stat.st_mode & 0o111 or os.pread(fd, 4, 0).startswith((b"#!", b"\x7fELF")):
+    if stat.st_mode & 0o111 or _head(fd).startswith((b"#!", b"\x7fELF")):
         return True
     try:
         return os.readlink(f"/proc/self/fd/{fd}").endswith(_ALL_ENDINGS)  # noqa: PTH115
     except OSError:
         return False
+
+
+def _head(fd: int) -> bytes:
+    """The first four bytes; none when they cannot be read."""
+    try:
+        return os.pread(fd, 4, 0)
+    except OSError:
+        return b""
 
 
 def _is_operand(family: Family, tid: int, stat: os.stat_result) -> bool:

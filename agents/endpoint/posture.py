@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agents.endpoint.kernel import process
 from agents.endpoint.mounts import mounts
 from agents.protocol.messages import Posture
 
@@ -26,7 +27,7 @@ def posture(guarded_devices: frozenset[str]) -> Posture:
     if len(open_mounts) > len(shown):
         notes.append(f"{len(open_mounts) - len(shown)} more mounts are not guarded")
     return Posture(
-        unmarked_mounts=tuple(path.encode("utf-8", "backslashreplace").decode() for path in shown),
+        unmarked_mounts=tuple(process.visible(path) for path in shown),
         user_namespaces=_number("/proc/sys/user/max_user_namespaces") > 0,
         memfd_exec=_number("/proc/sys/vm/memfd_noexec") < 2,
         notes=tuple(notes),

@@ -70,10 +70,10 @@ class Recorder:
         spool.close()
 
     def _open(self) -> Spool | None:
-        """The spool; None while the disk is too full even to open it."""
+        """The spool; None while it cannot even be opened."""
         try:
             return Spool(self._path)
-        except sqlite3.OperationalError:
+        except sqlite3.Error:
             return None
 
     def _take(self) -> list[Recorded]:
@@ -86,8 +86,8 @@ class Recorder:
                 self._tell_losses(spool)
             if taken:
                 spool.append(self._boot_id, taken)
-        except sqlite3.OperationalError:
-            # Disk full or busy: keep the events in order and try again, within bounds.
+        except sqlite3.Error:
+            # Disk full, busy or damaged: keep the events in order and try again, within bounds.
             self._waiting.extendleft(reversed(self._within_bounds(taken)))
             return
         for one in taken:
@@ -95,7 +95,7 @@ class Recorder:
         creators = [self._creators.popleft() for _ in range(len(self._creators))]
         if creators:
             # The attribute on the file is what counts; a mirror that cannot be written is only missed elsewhere.
-            with contextlib.suppress(sqlite3.OperationalError):
+            with contextlib.suppress(sqlite3.Error):
                 spool.remember_creators(creators)
 
     def _tell_losses(self, spool: Spool) -> None:

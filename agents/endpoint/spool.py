@@ -7,7 +7,9 @@ Sequences only rise. One object per thread.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,33 @@ CREATE TABLE IF NOT EXISTS batch (
 CREATE TABLE IF NOT EXISTS number (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS creator (handle BLOB PRIMARY KEY, exe TEXT NOT NULL, at INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+
+def prepare(path: Path, *, is_enrolled: bool) -> None:
+    """Have a usable spool at `path` before anybody opens it.
+
+    A damaged one is put aside. Where numbers have been used that a new file cannot know, it goes on far above all of
+    them: a number used twice would make the portal take a new event for an old one.
+    """
+    is_new = not path.exists()
+    if not is_new and not _is_sound(path):
+        for suffix in ("", "-wal", "-shm"):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.replace(part.with_name(part.name + ".damaged"))
+        is_new = True
+    spool = Spool(path)
+    if is_new and is_enrolled:
+        spool.start_numbers_at(int(time.time() * 1_000_000))
+    spool.close()
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            return bool(db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError:
+        return False
 
 
 class CreatorMirror:
@@ -160,6 +189,14 @@ class Spool:
             first = self._add("request", count)
         self._db.execute("PRAGMA synchronous=NORMAL")
         return first - count + 1
+
+    def start_numbers_at(self, number: int) -> None:
+        """Have every number this spool gives be above `number`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM sqlite_sequence WHERE name = 'event'")
+            self._db.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?)", (number,))
+            for name in ("batch", "request"):
+                self._add(name, number)
 
     def remember_creators(self, creators: Iterable[tuple[bytes, str, int]]) -> None:
         """Mirror who wrote which file: (file handle, path of the program, unix seconds)."""

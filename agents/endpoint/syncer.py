@@ -92,7 +92,7 @@ class Syncer:
             if time.monotonic() >= self._next_status:
                 self._next_status = time.monotonic() + _STATUS_SECONDS
                 self._contact.refusal = self._delivery.last_refusal
-                with contextlib.suppress(OSError, sqlite3.OperationalError):
+                with contextlib.suppress(OSError, sqlite3.Error):
                     self._vitals.publish(self._identity, self._contact)
 
     def _try_checkin(self) -> None:
@@ -100,7 +100,7 @@ class Syncer:
             self.check_in()
         except (Unreachable, LinkError) as error:
             self._failed(str(error), None)
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, sqlite3.Error) as error:
             self._failed(f"state directory: {error}", None)
         except RefusedByPortal as error:
             self._failed(str(error), error.retry_after_seconds)
@@ -139,7 +139,7 @@ class Syncer:
     def _take_checkpoint(self, envelope: bytes, nonce: str) -> None:
         trust, state = self._store.trust(), self._store.state()
         if trust is None or state is None:
-            return
+            raise Unreachable(f"{self._store.root} has lost what enrolment left there: enroll anew")
         checkpoint, state = accept_checkpoint(envelope, state, trust, nonce, None)
         self._store.save_state(state)
         self._store.save_checkpoint(checkpoint)
@@ -167,7 +167,7 @@ class Syncer:
             for _ in range(_BATCHES_PER_STEP):
                 if self._spool.is_empty() or not self._uploader.upload():
                     return
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             self._contact.problem = f"spool: {error}"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pwd
 
+from agents.endpoint.kernel import process
+
 
 class Users:
     """`refresh` in any thread but the one that answers events."""
@@ -14,7 +16,7 @@ class Users:
 
     def refresh(self) -> None:
         """Read the user database again."""
-        self._names = {entry.pw_uid: entry.pw_name for entry in reversed(pwd.getpwall())}
+        self._names = {entry.pw_uid: process.visible(entry.pw_name) for entry in reversed(pwd.getpwall())}
 
     def name(self, uid: int) -> str:
         """The user's name, or the number as text."""

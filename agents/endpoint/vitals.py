@@ -15,6 +15,7 @@ import msgspec
 from agents.endpoint import VERSION
 from agents.endpoint.board import Board, Word
 from agents.endpoint.clock import TrustedClock
+from agents.endpoint.kernel import process
 from agents.endpoint.link import LinkError, Report, SyncerEnd
 from agents.endpoint.posture import posture
 from agents.endpoint.spool import Spool
@@ -45,7 +46,8 @@ class Vitals:
         self._board = board
         self._worker = worker
         self._clock = clock
-        self._guarded = guarded
+        self._guarded = tuple(process.visible(path) for path in guarded)
+        self._places = guarded
         self._spool = Spool(store.spool)
         self._counted = (time.monotonic(), board[Word.DECISIONS])
         self._rate = 0.0
@@ -73,7 +75,7 @@ class Vitals:
             clock_ms=int(time.time() * 1000),
             boot_id=self._clock.boot_id,
             agent_version=VERSION,
-            hostname=socket.gethostname()[:250],
+            hostname=process.visible(socket.gethostname())[:250],
         )
 
     def publish(self, identity: Identity | None, contact: Contact) -> None:
@@ -115,5 +117,5 @@ class Vitals:
         return "stale" if stale else "current"
 
     def _devices(self) -> frozenset[str]:
-        numbers = (Path(path).stat().st_dev for path in self._guarded if Path(path).is_dir())
+        numbers = (Path(path).stat().st_dev for path in self._places if Path(path).is_dir())
         return frozenset(f"{os.major(number)}:{os.minor(number)}" for number in numbers)

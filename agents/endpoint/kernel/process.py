@@ -17,6 +17,7 @@ from dataclasses import dataclass
 MAX_COMMAND_LINE = 8_192
 _MAX_ARGUMENTS = 256
 _PAGE_BYTES = 4_096
+_SYSCALL_ARGUMENTS = 6
 _POINTER_BLOCK_BYTES = 128
 _STRING_BYTES = 1_024
 _WORD = struct.Struct("=Q")
@@ -27,12 +28,13 @@ _CALLS = {
     "x86_64": {"open": 2, "openat": 257, "openat2": 437, "by_handle": 304, "execve": 59, "execveat": 322},
     "aarch64": {"openat": 56, "openat2": 437, "by_handle": 265, "execve": 221, "execveat": 281},
 }.get(platform.machine(), {})
-_OPEN = _CALLS.get("open", -1)
-_OPENAT = _CALLS.get("openat", -1)
-_OPENAT2 = _CALLS.get("openat2", -1)
-_BY_HANDLE = _CALLS.get("by_handle", -1)
-_EXECVE = _CALLS.get("execve", -1)
-_EXECVEAT = _CALLS.get("execveat", -1)
+_NO_CALL = -2
+_OPEN = _CALLS.get("open", _NO_CALL)
+_OPENAT = _CALLS.get("openat", _NO_CALL)
+_OPENAT2 = _CALLS.get("openat2", _NO_CALL)
+_BY_HANDLE = _CALLS.get("by_handle", _NO_CALL)
+_EXECVE = _CALLS.get("execve", _NO_CALL)
+_EXECVEAT = _CALLS.get("execveat", _NO_CALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def arguments(tid: int) -> list[str]:
 def arguments_of_execve(tid: int) -> list[str]:
     """The arguments a thread is passing to the execve it is blocked in; empty when it is in none."""
     number, values = syscall(tid)
+    if len(values) < _SYSCALL_ARGUMENTS:
+        return []
     if number == _EXECVE:
         vector = values[1]
     elif number == _EXECVEAT:
@@ -112,6 +116,8 @@ def opens_for_writing(tid: int) -> bool | None:
     A call this table does not know (io_uring, another machine's numbers) counts as writing.
     """
     number, values = syscall(tid)
+    if len(values) < _SYSCALL_ARGUMENTS:
+        return True
     if number == _OPENAT:
         return bool(values[2] & _WRITE_FLAGS)
     if number == _OPEN:
@@ -150,6 +156,11 @@ def boot_id() -> str:
 def text(raw: bytes) -> str:
     """Bytes of a path or argument as text every store accepts: what is not UTF-8 becomes `\\xNN`."""
     return raw.decode("utf-8", "backslashreplace")
+
+
+def visible(name: str) -> str:
+    """A file or user name as Python gives it, as text every store accepts."""
+    return text(os.fsencode(name))
 
 
 def _string_vector(memory: int, address: int) -> list[str]:

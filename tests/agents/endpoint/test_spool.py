@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.endpoint.spool import DENY, PERMIT, Batch, Recorded, Spool
+from agents.endpoint.spool import DENY, PERMIT, Batch, Recorded, Spool, prepare
 from agents.protocol import compression, messages
 from agents.protocol.messages import Event, EventBatch, EventDecision, EventsAnswer
 
@@ -145,6 +145,31 @@ def test_a_batch_nobody_takes_is_counted_as_a_gap(spool: Spool) -> None:
     spool.discard(next_batch(spool))
     events = opened(next_batch(spool)).events
     assert [event.gap.dropped_denies for event in events if event.gap] == [1]
+
+
+def test_a_damaged_spool_is_put_aside_and_no_number_is_used_again(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    prepare(path, is_enrolled=True)
+    old = Spool(path)
+    old.append(BOOT, [recorded(DENY)])
+    last = next_batch(old)
+    request = old.reserve_requests(1_000)
+    old.close()
+    path.write_bytes(b"not a database at all" * 100)
+    prepare(path, is_enrolled=True)
+    new = Spool(path)
+    new.append(BOOT, [recorded(DENY)])
+    assert next_batch(new).first_sequence > last.last_sequence
+    assert next_batch(new).number > last.number
+    assert new.reserve_requests(1_000) > request + 1_000
+    assert (tmp_path / "spool.db.damaged").exists()
+
+
+def test_preparing_a_sound_spool_changes_nothing(spool: Spool, tmp_path: Path) -> None:
+    spool.append(BOOT, [recorded(DENY)])
+    prepare(tmp_path / "spool.db", is_enrolled=True)
+    assert spool.depth() == 1
+    assert next_batch(spool).first_sequence == 1
 
 
 def test_request_numbers_are_never_given_twice(tmp_path: Path) -> None:
