@@ -22,7 +22,7 @@ class Standing:
         self.rank_builtin_first = 0
         self.rank_custom_first = 0
         self.users = frozenset(normal_user(user, os) for user in policy.users)
-        self.readable = policy.is_default or _schedule_is_readable(policy)
+        self.readable = _schedule_is_readable(policy)
         dated = policy.starts_at is not None or policy.expires_at is not None
         self.always = policy.enabled and not (dated or policy.schedule or policy.users)
 

@@ -56,7 +56,7 @@ def evaluation_key(policy: Policy, prioritize_builtin: bool) -> EvaluationKey:
     return (
         _band(policy, prioritize_builtin),
         policy.order,
-        0 if policy.is_default else _RESTRICTIVENESS.get(policy.action, 0),
+        _RESTRICTIVENESS.get(policy.action, 0),
         _NEARNESS.get(policy.level, 0),
         policy.id,
     )

@@ -56,7 +56,7 @@ def test_an_application_comes_out_as_it_went_in_with_its_rules_in_place() -> Non
     assert bundle.open_application(APPLICATION_BLOB) == APPLICATION
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.randoms())
 def test_every_world_round_trips_and_its_bytes_do_not_depend_on_the_order_given(world: World, shuffle: Any) -> None:
     for application in world.applications:

@@ -11,7 +11,7 @@ from tests.policies.engine import reference
 from tests.policies.engine.strategies import World, worlds
 
 EVENTS_PER_WORLD = 200
-WORLDS = 250
+WORLDS = 120
 EXPLAINED_OF_EACH_WORLD = 20
 
 
