@@ -67,4 +67,4 @@ check-migrations:
 	$(PY) manage.py makemigrations --check --dry-run
 
 tests:
-	$(PY) -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadgroup $(PYTEST_ARGS)

@@ -21,6 +21,7 @@ from portal.accounts.models import Role, User
 from portal.tenants.models import Organization
 from portal.tenants.scoping import reaching
 from tests import factories
+from tests.running import RunningPortal, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -108,6 +109,13 @@ def able_moose(northwind: Organization) -> Organization:
 @pytest.fixture
 def brisk_otter(northwind: Organization) -> Organization:
     return factories.organization("Brisk Otter Dental", northwind)
+
+
+@pytest.fixture(scope="session")
+def running_portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
+    """The whole product, started once; its tests carry `tests.running.GROUP`."""
+    with running(tmp_path_factory.mktemp("portal")) as portal:
+        yield portal
 
 
 @pytest.fixture
