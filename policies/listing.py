@@ -148,11 +148,21 @@ def state_of(policy: Policy) -> State:
     return "not_started" if policy.starts_at is not None and policy.starts_at > now else "on"
 
 
+def _may_meet(one: Policy, other: Policy) -> bool:
+    """Whether some computer may obey both. Two groups never share one, nor do two customers; defaults never meet."""
+    if one.is_default or other.is_default:
+        return False
+    if Level.GLOBAL in (one.level, other.level):
+        return True
+    apart = one.level == other.level and one.target_id != other.target_id
+    return one.organization_id == other.organization_id and not apart
+
+
 def ties(policies: list[Any]) -> dict[UUID, str]:
     """Of policies sorted as evaluated: which have the order of the next one, and which of the two goes first."""
     found: dict[UUID, str] = {}
     for policy, following in pairwise(policies):
-        if (policy.band, policy.order) != (following.band, following.order) or policy.is_default:
+        if (policy.band, policy.order) != (following.band, following.order) or not _may_meet(policy, following):
             continue
         stricter = policy.restrictiveness < following.restrictiveness
         why = f"the {Action(policy.action).label.lower()} goes first" if stricter else "the nearer scope goes first"

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from policies import listing, placing
+from policies.listing import PolicyTerms
 from policies.models import Application, FileRule, Policy
 from portal.accounts.models import User
 from portal.common import clock
@@ -241,3 +243,22 @@ def test_an_application_in_use_is_not_deleted(tom: Caller, finance: ComputerGrou
     assert (refused.status_code, policy.name in refused.json()["detail"]) == (422, True)
     twin = tom.post(f"applications/{tools.id}/rules/", {"path": r"c:\program files\acme tools\*"})
     assert twin.status_code == 409
+
+
+def test_equal_orders_are_marked_only_where_a_computer_may_obey_both(
+    everybody: None, northwind: Organization, able_moose: Organization, finance: ComputerGroup,
+    brisk_otter: Organization, tools: Application,
+) -> None:  # fmt: skip
+    sales = factories.group(able_moose, "Sales")
+    miners = an_application(SYSTEM, northwind, "Miners")
+    otter = an_application(SYSTEM, brisk_otter, "Otter")
+    a_policy(SYSTEM, globally(SYSTEM, northwind), miners, name="glb", action="deny")
+    a_policy(SYSTEM, at_organization(able_moose), tools, name="org", place=placing.at(100_001))
+    a_policy(SYSTEM, at_group(finance), tools, name="grp-finance", place=placing.at(100_101))
+    a_policy(SYSTEM, at_group(sales), tools, name="grp-sales", place=placing.at(100_101))
+    a_policy(SYSTEM, at_organization(brisk_otter), otter, name="otter", place=placing.at(100_101))
+    shown = list(listing.policies_listed(SYSTEM, PolicyTerms()))
+    marked = listing.ties(shown)
+    assert {policy.name: marked[policy.id] for policy in shown if policy.id in marked} == {
+        "glb": "same order as the next; the deny goes first",
+    }
