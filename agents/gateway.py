@@ -137,6 +137,8 @@ async def _send_events(hub: Hub, listener: Listener, token: StreamToken, receive
                 await hub.refresh(listener)
         if not gone.done():
             await send({"type": "http.response.body", "body": b""})
+    except asyncio.CancelledError:  # the server is being stopped: end the stream properly, without a word in the log
+        await send({"type": "http.response.body", "body": b""})
     finally:
         gone.cancel()
 
@@ -152,8 +154,11 @@ async def _long_poll(
         if listener.hint.revision <= (int(after) if after.isdigit() and len(after) < 19 else 0):
             news = listener.news()
             await asyncio.wait((news, gone), timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    finally:
+    except asyncio.CancelledError:  # the server is being stopped: answer now what is known
+        is_gone = False
+    else:
         is_gone = gone.done()
+    finally:
         gone.cancel()
     if is_gone:
         return

@@ -21,6 +21,7 @@ from agents.wake import Hint
 from policies.compile import Snapshot
 from portal.common import clock, queue
 from portal.common.uuid7 import uuid7
+from portal.tenants import journal
 from portal.tenants.reach import Reach, system_reach
 from portal.tenants.scoping import reaching
 
@@ -91,6 +92,9 @@ def close_deployment(deployment_id: UUID) -> Deployment | None:
             deployment.state = state
             deployment.finished_at = deployment.finished_at or clock.now()
             deployment.save(update_fields=["state", "finished_at"])
+            journal.record(
+                system, "deployment.ended", deployment, organization_id=deployment.organization_id, state=state
+            )
     return deployment
 
 

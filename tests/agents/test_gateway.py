@@ -283,6 +283,22 @@ def test_what_was_missed_while_valkey_was_away_is_told_on_reconnect(own_valkey: 
     run(work)
 
 
+def test_a_stopped_gateway_ends_its_streams_without_complaint(
+    valkey: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> None:
+        async with running() as (gateway, port):
+            reader, _ = await stream(port, token())
+            await hint(reader)
+            polling = asyncio.create_task(get(port, f"{STREAM_PATH}?after=99", Authorization=f"Bearer {token()}"))
+            await until(lambda: gateway.hub.count == 2)
+        assert (await reader.read()).endswith(b"0\r\n\r\n")
+        assert (await polling)[0] == 200
+
+    run(work)
+    assert [r for r in caplog.records if r.exc_info] == []
+
+
 def test_an_idle_agent_costs_little_memory() -> None:
     """The hub's own share; the socket's and the server's are measured by the benchmark."""
     hub = hubs.Hub("redis://127.0.0.1:1/0")
