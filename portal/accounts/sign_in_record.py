@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from portal.accounts.models import User
 from portal.accounts.people import home_of
 from portal.accounts.session_rules import begin
+from portal.common import queue
 from portal.tenants import journal
 from portal.tenants.middleware import client_address
 from portal.tenants.reach import Actor, Reach
@@ -26,10 +27,18 @@ log = structlog.get_logger(__name__)
 
 
 def failed(email: str, *, address: str) -> None:
-    """Record a failed sign-in: in the System Audit of a known person's organization, else only in the log
-    (what was typed may be a password in the wrong field, so it is not kept)."""
+    """Have a failed sign-in recorded. The same is done, and takes as long, whether the person exists or not: a worker
+    writes it down. What was typed is not kept: it may be a password in the wrong field."""
     user = User.objects.filter(email__iexact=email[:254]).first() if email else None
     log.warning("sign_in.failed", known=user is not None, address=address)
+    user_id = str(user.id) if user else ""
+    if not queue.publish("accounts.note_failed_sign_in", user_id=user_id, address=address):
+        note_failed(user_id, address=address)
+
+
+def note_failed(user_id: str, *, address: str) -> None:
+    """Tell a failed sign-in to the System Audit of a known person's organization; an unknown one is in the log only."""
+    user = User.objects.filter(id=user_id).first() if user_id else None
     if user is not None:
         _record(user, "person.sign_in_failed", address=address, known=False, disabled=not user.is_active)
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import redis
 import time_machine
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
 from django.test import Client
 
 from portal.accounts.adapter import NO_SIGN_IN
 from portal.accounts.models import User
-from portal.common import clock
+from portal.accounts.tasks import note_failed_sign_in
+from portal.common import clock, queue
 from portal.tenants.models import Entry, Organization
 from tests.factories import PASSWORD
 
@@ -79,11 +81,52 @@ def test_the_answer_is_the_same_whether_the_person_exists_or_not(reader: User, c
     assert NO_SIGN_IN in next(iter(pages.values()))[1]
 
 
-def test_a_failed_try_is_told_for_a_known_person_only(reader: User) -> None:
+def test_a_failed_try_is_told_for_a_known_person_only(reader: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, Any]] = []
+    monkeypatch.setattr(queue, "publish", lambda name, **ids: sent.append(ids) or True)
     sign_in(Client(), reader.email, WRONG)
     sign_in(Client(), "nobody@example.com", WRONG)
+    assert not Entry.rows.filter(verb="person.sign_in_failed").exists()
+    for ids in sent:
+        note_failed_sign_in(**ids)
     entry = Entry.rows.get(verb="person.sign_in_failed")
     assert (entry.actor_kind, entry.target_id) == ("anonymous", str(reader.id))
+
+
+def test_without_a_broker_a_failed_try_is_told_at_once(reader: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "publish", lambda *_, **__: False)
+    sign_in(Client(), reader.email, WRONG)
+    assert Entry.rows.filter(verb="person.sign_in_failed").count() == 1
+
+
+class CountingHasher(Argon2PasswordHasher):
+    """Argon2 that counts its work: the time that a sign-in takes is the time of its hashing."""
+
+    done = 0
+
+    def encode(self, password: str, salt: str) -> str:
+        CountingHasher.done += 1
+        return str(super().encode(password, salt))
+
+    def verify(self, password: str, encoded: str) -> bool:
+        CountingHasher.done += 1
+        return bool(super().verify(password, encoded))
+
+
+def test_a_failing_sign_in_does_the_same_work_whoever_it_is_for(
+    reader: User, customer_admin: User, settings: Any
+) -> None:
+    settings.PASSWORD_HASHERS = [f"{__name__}.CountingHasher"]
+    for person in (reader, customer_admin):
+        person.set_password(PASSWORD)
+        person.is_active = person == reader
+        person.save()
+    done = []
+    for email, password in ((reader.email, WRONG), ("nobody@example.com", WRONG), (customer_admin.email, PASSWORD)):
+        CountingHasher.done = 0
+        sign_in(Client(), email, password)
+        done.append(CountingHasher.done)
+    assert done == [1, 1, 1]
 
 
 def test_after_five_failed_tries_even_the_right_password_waits(reader: User, customer_admin: User) -> None:
