@@ -74,6 +74,11 @@ class Layout:
         return self.data / "valkey"
 
     @property
+    def served(self) -> Path:
+        """Where the settings have the served files collected."""
+        return self.data / "static"
+
+    @property
     def cluster_home(self) -> Path:
         """Holds the PostgreSQL cluster: for root outside the checkout, where another account can go."""
         return SHARED_DATA_ROOT / self.key if os.geteuid() == 0 else self.data
@@ -85,7 +90,7 @@ class Layout:
     def make_directories(self) -> None:
         """Create what is missing; secrets are for the owner only. Raises StartRefused."""
         try:
-            for directory in (self.data, self.logs, self.valkey):
+            for directory in (self.data, self.logs, self.valkey, self.served):
                 directory.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             self.secrets.chmod(0o700)
