@@ -6,27 +6,23 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, cast
 from uuid import UUID
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from django.conf import settings as django_settings
 from django.db.models import QuerySet
 
 from agents import keys
+from agents.contents import Content
 from agents.models import Blob, ComputerKey, Delivery, Manifest
 from agents.models.identity import KeyState
 from agents.protocol import envelope
 from agents.protocol import manifest as wire
-from policies import compile as policy_compile
-from policies.compile import ModeInForce, Snapshot
 from portal.common import clock
 from portal.tenants.models import Computer
-from portal.tenants.reach import Reach, system_reach
-from portal.tenants.scoping import reaching
+from portal.tenants.reach import Reach
 
 LIFETIME = timedelta(days=365)
 WHY = "build bundles"
@@ -35,20 +31,6 @@ WHY = "build bundles"
 @functools.cache
 def _bundle_key() -> Ed25519PrivateKey:
     return keys.private_key("bundle")
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What one computer must enforce; everything of a manifest that is not its number, date or target."""
-
-    layers: tuple[wire.Layer, ...]
-    settings: wire.Settings
-    mode: wire.ModeWindow
-    place: wire.ManifestPlace
-
-    def sha256(self) -> str:
-        parts = (self.layers, self.settings, self.mode, self.place)
-        return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,46 +83,6 @@ def _standing(computer: Computer, fingerprint: str, delivery: Delivery | None) -
         return Standing(computer, fingerprint, None)
     said = delivery.heartbeat.get("bundle_version", 0)
     return Standing(computer, fingerprint, delivery.current, floor=said if isinstance(said, int) else 0)
-
-
-def snapshot(organization_id: UUID) -> Snapshot:
-    """What is saved for one organization now, read in one short transaction."""
-    with reaching(system_reach(WHY)) as system:
-        return policy_compile.snapshot(system, organization_id)
-
-
-def content_of(saved: Snapshot, computer: Computer) -> tuple[Content, dict[str, bytes]]:
-    """What is saved for one computer, and the bytes of its layers by digest. Pure."""
-    place = saved.place_of(computer)
-    layers = saved.layers_of(computer)
-    content = Content(
-        layers=tuple(
-            wire.Layer(digest=layer.digest, size=len(layer.blob), kind=layer.kind, name=layer.name) for layer in layers
-        ),
-        settings=wire.Settings(
-            prioritize_builtin=place.prioritize_builtin, checkin_seconds=django_settings.CHECKIN_SECONDS
-        ),
-        mode=_window(saved.mode_of(computer)),
-        place=wire.ManifestPlace(
-            organization=place.organization,
-            group=place.group,
-            above=place.above,
-            os=cast(Literal["windows", "macos", "linux"], place.os),
-        ),
-    )
-    return content, {layer.digest: layer.blob for layer in layers}
-
-
-def content_in(row: Manifest) -> Content:
-    """The content of a manifest that was signed before."""
-    signed = msgspec.msgpack.decode(bytes(row.envelope), type=envelope.Envelope)
-    old = msgspec.msgpack.decode(signed.payload, type=wire.Manifest)
-    return Content(old.layers, old.settings, old.mode, old.place)
-
-
-def with_mode(content: Content, saved: Snapshot, computer: Computer) -> Content:
-    """The same policies under the mode that holds now."""
-    return replace(content, mode=_window(saved.mode_of(computer)))
 
 
 def build(
@@ -250,14 +192,4 @@ def _manifest(standing: Standing, content: Content, deployment_id: UUID | None, 
         mode=content.mode,
         place=content.place,
         layers=content.layers,
-    )
-
-
-def _window(mode: ModeInForce) -> wire.ModeWindow:
-    return wire.ModeWindow(
-        mode=mode.mode,
-        started_at=int(mode.started_at.timestamp()) if mode.started_at else 0,
-        ends_at=int(mode.ends_at.timestamp()) if mode.ends_at else None,
-        window=mode.window,
-        after=mode.after,
     )

@@ -6,14 +6,14 @@ stores the result only where its lease still stands. A killed worker's lease run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db.models import F, Q
 
-from agents import bundles, wake
+from agents import bundles, contents, wake
 from agents.bundles import Built, Standing
 from agents.models import Delivery, Deployment, DeploymentTarget, Manifest
 from agents.models.deployments import DeploymentState, TargetState
@@ -65,11 +65,12 @@ def build_owed_bundles(organization_id: UUID) -> int:
         standings = bundles.standings(system, owed)
         keyless = set(owed) - {s.computer.id for s in standings}
         Delivery.objects.within(system).filter(computer_id__in=keyless).update(rebuild_due_at=None)
+        deployed = contents.deployed_in(system, {s.computer.group_id for s in standings})
     if not standings:
         return 0
-    saved = bundles.snapshot(organization_id)
+    saved = contents.snapshot(organization_id)
     now = clock.now()
-    built = [_build_owed(standing, saved, now) for standing in standings]
+    built = [_build_owed(standing, saved, deployed, now) for standing in standings]
     with reaching(system_reach(WHY)) as system:
         stored = bundles.store(system, built)
     tell(stored)
@@ -146,7 +147,7 @@ def _build_claimed(deployment_id: UUID, lease: UUID, computer_ids: Sequence[UUID
     for standing in standings:
         organization_id = standing.computer.organization_id
         if organization_id not in saved:
-            saved[organization_id] = bundles.snapshot(organization_id)
+            saved[organization_id] = contents.snapshot(organization_id)
         wanted = restore.get(standing.computer.id)
         built.append(_build_for(standing, saved[organization_id], wanted, deployment_id, now))
     stored = _store_claimed(deployment_id, lease, built)
@@ -159,19 +160,26 @@ def _build_for(
     standing: Standing, saved: Snapshot, restore: Manifest | None, deployment_id: UUID, now: datetime
 ) -> Built:
     if restore is not None:
-        content = bundles.with_mode(bundles.content_in(restore), saved, standing.computer)
+        content = contents.with_mode(contents.content_in(restore), saved, standing.computer)
         return bundles.build(standing, content, {}, deployment_id=deployment_id, now=now)
-    content, blobs = bundles.content_of(saved, standing.computer)
+    content, blobs = contents.content_of(saved, standing.computer)
     return bundles.build(standing, content, blobs, deployment_id=deployment_id, now=now)
 
 
-def _build_owed(standing: Standing, saved: Snapshot, now: datetime) -> Built:
-    """A change of mode keeps the policies that were deployed; a computer in a new place gets what is saved."""
-    current = standing.current
-    if current is not None and current.group_id == standing.computer.group_id:
-        content = bundles.with_mode(bundles.content_in(current), saved, standing.computer)
+def _build_owed(
+    standing: Standing, saved: Snapshot, deployed: Mapping[tuple[UUID, str], Manifest], now: datetime
+) -> Built:
+    """A change of mode keeps the policies that were deployed. A computer in a new place gets what was deployed
+    there; what is saved, where nothing was deployed yet: nobody runs anything older that it could differ from."""
+    current, computer = standing.current, standing.computer
+    if current is not None and current.group_id == computer.group_id:
+        content = contents.with_mode(contents.content_in(current), saved, computer)
         return bundles.build(standing, content, {}, deployment_id=None, now=now)
-    content, blobs = bundles.content_of(saved, standing.computer)
+    neighbor = deployed.get((computer.group_id, computer.os))
+    if neighbor is not None:
+        content = contents.content_beside(neighbor, current, saved, computer)
+        return bundles.build(standing, content, {}, deployment_id=None, now=now)
+    content, blobs = contents.content_of(saved, standing.computer)
     return bundles.build(standing, content, blobs, deployment_id=None, now=now)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import redis as redis_client
 
+from agents import sweep
 from portal.common import queue
 
 
@@ -20,7 +21,7 @@ class Vital:
 
 def vitals() -> list[Vital]:
     """The parts in the order in which an operator should look at them."""
-    return [Vital("Database", "live", "It answers."), _valkey()]
+    return [Vital("Database", "live", "It answers."), _valkey(), _scheduler()]
 
 
 def worst(parts: list[Vital]) -> Vital:
@@ -36,3 +37,10 @@ def _valkey() -> Vital:
     if waiting > 500:
         return Vital("Queue", "ask", f"{waiting:,} pieces of work wait.")
     return Vital("Queue", "live", "Work is taken at once.")
+
+
+def _scheduler() -> Vital:
+    silent = sweep.silent_seconds()
+    if silent:
+        return Vital("Scheduler", "ask", f"Silent for {silent} s. What is pressed waits until it is back; nothing is lost.")
+    return Vital("Scheduler", "live", "It looks every few seconds for what is due.")

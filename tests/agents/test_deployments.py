@@ -15,6 +15,7 @@ from portal.accounts.models import User
 from portal.common import clock
 from portal.common.errors import Conflict, Forbidden, NotFound, Refused
 from portal.tenants import journal
+from portal.tenants.administration import computers as administration
 from portal.tenants.models import Computer, ComputerGroup, Entry, Organization
 from tests import factories
 from tests.agents.conftest import Enroll, permit
@@ -224,6 +225,38 @@ def test_another_mode_makes_a_new_version_with_the_same_policies(
     rollout.build_owed_bundles(finance.organization_id)
     assert endpoint.sync() and endpoint.manifest is not None and before is not None
     assert (endpoint.manifest.mode.mode, endpoint.manifest.layers) == ("learning", before.layers)
+
+
+def test_a_new_computer_gets_what_was_deployed_not_what_is_saved(
+    enroll: Enroll, finance: ComputerGroup, acme: Application
+) -> None:
+    neighbor = enroll("fin-01")
+    permit(acme, finance)
+    press(finance)
+    neighbor.sync()
+    permit(acme, finance, name="only saved")
+    late = enroll("fin-02")
+    rollout.build_owed_bundles(finance.organization_id)
+    assert late.sync() and late.manifest is not None and neighbor.manifest is not None
+    assert late.manifest.layers == neighbor.manifest.layers
+    press(finance)
+    assert late.sync() and late.manifest.layers != neighbor.manifest.layers
+
+
+def test_a_moved_computer_gets_what_was_deployed_to_its_new_group(
+    enroll: Enroll, able_moose: Organization, finance: ComputerGroup, acme: Application
+) -> None:
+    sales = factories.group(able_moose, "Sales", initial_learning_days=0)
+    mover, there = enroll("fin-01"), enroll("sal-01", group=sales)
+    permit(acme, sales)
+    for group in (finance, sales):
+        press(group)
+    for endpoint in (mover, there):
+        endpoint.sync()
+    administration.move_computer(factories.SYSTEM, UUID(mover.known.computer), group_id=sales.id)
+    rollout.build_owed_bundles(able_moose.id)
+    assert mover.sync() and mover.manifest is not None and there.manifest is not None
+    assert (mover.manifest.layers, mover.manifest.place.group) == (there.manifest.layers, str(sales.id))
 
 
 def test_a_mode_that_ended_by_itself_needs_no_new_version(enroll: Enroll, finance: ComputerGroup) -> None:
