@@ -71,7 +71,7 @@ class PolicyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.zone = ZoneInfo(zone)
         if is_new:
-            self.fields["status"].choices = [("", "As proposed"), *Status.choices]  # type: ignore[attr-defined]
+            self.fields["status"].choices = [("", "As proposed: inherit, or secured for a deny"), *Status.choices]  # type: ignore[attr-defined]
             self.fields["status"].required = False
         self.fields["scope"].choices = scopes  # type: ignore[attr-defined]
         self.fields["applications"].choices = applications  # type: ignore[attr-defined]
