@@ -62,7 +62,7 @@ def _portal_problem(error: errors.PortalError) -> Response:
 def _framework_problem(error: exceptions.APIException) -> Response:
     if isinstance(error, exceptions.ValidationError):
         faults = tuple(_faults(error.detail))
-        return problem(422, "Invalid input", "; ".join(f.detail for f in faults[:3]), faults)
+        return problem(422, "Invalid input", " ".join(map(_in_words, faults[:3])), faults)
     title = HTTPStatus(error.status_code).phrase
     answer = problem(error.status_code, title, str(error.detail))
     if header := getattr(error, "auth_header", None):
@@ -70,6 +70,10 @@ def _framework_problem(error: exceptions.APIException) -> Response:
     if (seconds := getattr(error, "wait", None)) is not None:
         answer["Retry-After"] = str(max(1, math.ceil(seconds)))
     return answer
+
+
+def _in_words(fault: FieldError) -> str:
+    return f"{fault.pointer.lstrip('/')}: {fault.detail}" if fault.pointer else fault.detail
 
 
 def _faults(detail: Any, pointer: str = "") -> Iterator[FieldError]:

@@ -26,8 +26,11 @@ class PortalAPIRequest(Request):
         return flag(self, "dry_run")
 
     def raw_body(self) -> bytes:
-        """The bytes of the body. Raises TooLarge past API_BODY_LIMIT_BYTES, before reading them."""
+        """The bytes of the body. Raises TooLarge past API_BODY_LIMIT_BYTES, before reading them, and Invalid for a body
+        without a length: WSGI would show it as empty, and a change would silently change nothing."""
         limit: int = settings.API_BODY_LIMIT_BYTES
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            raise Invalid([FieldError("", "Send the body with a Content-Length; a chunked body is not read.")])
         declared = self.META.get("CONTENT_LENGTH") or "0"
         if declared.isdigit() and int(declared) > limit:
             raise TooLarge(f"The body is larger than {limit:,} bytes.")

@@ -73,6 +73,7 @@ class PortalAPIView(APIView):
     renderer_classes = [JSONRenderer]
     throttle_classes = [CallerThrottle]
     metadata_class = None
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     schema = PortalSchema()
     request: PortalAPIRequest
 

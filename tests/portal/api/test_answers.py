@@ -147,6 +147,12 @@ def test_a_body_past_the_limit_is_413(owner: User) -> None:
     assert answer.status_code == 413
 
 
+def test_a_body_without_a_length_is_refused_and_not_taken_for_empty(owner: User, able_moose: Organization) -> None:
+    answer = Caller(owner).patch("organizations/able-moose-accounting/", "", **{"Transfer-Encoding": "chunked"})
+    assert answer.status_code == 422
+    assert "Content-Length" in answer.json()["detail"]
+
+
 def test_an_unknown_query_parameter_is_422(reader: User) -> None:
     answer = Caller(reader).get("organizations/?pagesize=3&q=a")
     assert answer.status_code == 422
@@ -162,7 +168,9 @@ def test_an_unknown_address_is_a_problem_too(reader: User) -> None:
 
 
 def test_a_method_that_a_resource_lacks_is_405(reader: User) -> None:
-    assert Caller(reader).call("PUT", "organizations/", {}).status_code == 405
+    answer = Caller(reader).call("PUT", "organizations/", {})
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, POST, HEAD")
+    assert Caller(reader).call("OPTIONS", "organizations/").status_code == 405
 
 
 def test_lists_are_paged_both_ways(owner: User, northwind: Organization) -> None:
