@@ -42,5 +42,5 @@ def _valkey() -> Vital:
 def _scheduler() -> Vital:
     silent = sweep.silent_seconds()
     if silent:
-        return Vital("Scheduler", "ask", f"Silent for {silent} s. What is pressed waits until it is back; nothing is lost.")
+        return Vital("Scheduler", "ask", f"Silent for {silent} s. Deployments wait for it; nothing is lost.")
     return Vital("Scheduler", "live", "It looks every few seconds for what is due.")
