@@ -128,7 +128,8 @@ class Cluster:
             self.account.give(draft)
             if not self.account.can_read(draft):
                 raise StartRefused(f"The account `{self.account.name}` cannot reach {draft.parent}.")
-        self._run("initdb", "-D", str(draft), "-U", SUPERUSER, "-A", "peer", "-E", "UTF8", *self._locale())
+        unsynced = ("--no-sync",) if self.throwaway else ()
+        self._run("initdb", "-D", str(draft), "-U", SUPERUSER, "-A", "peer", "-E", "UTF8", *unsynced, *self._locale())
         if self.directory.exists():
             self.directory.rmdir()
         draft.rename(self.directory)
