@@ -10,6 +10,13 @@ from allauth.usersessions.models import UserSession
 from portal.accounts.models import User
 from portal.common.errors import NotFound
 
+# What stands in User-Agent -> word; the first that fits, as most browsers name others, too.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
@@ -21,6 +28,13 @@ class SignedIn:
     since: datetime
     last_seen_at: datetime
     is_current: bool
+
+    @property
+    def device(self) -> str:
+        """The browser and the system that it says to be, in words: Firefox on Windows."""
+        browser = next((word for mark, word in _BROWSERS if mark in self.browser), "A program")
+        system = next((word for mark, word in _SYSTEMS if mark in self.browser), "")
+        return f"{browser} on {system}" if system else browser
 
 
 def sessions_of(user: User, *, current_key: str | None = None) -> list[SignedIn]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -101,7 +101,7 @@ def _operation(document: dict[str, Any], path: str, method: str, operation: dict
         description=operation.get("description", "").removeprefix(summary).strip(),
         parameters=[_parameter(p) for p in operation.get("parameters", [])],
         body=list(_fields(document, body.get("schema", {}))),
-        answer=list(_fields(document, answer.get("schema", {}))),
+        answer=[replace(f, required=False) for f in _fields(document, answer.get("schema", {}))],
         success=success,
         examples=examples,
     )

@@ -127,3 +127,18 @@ def test_what_has_ended_is_tidied_away(owner: User, northwind: Organization) -> 
         tidy()
         tidy()
     assert (Session.objects.count(), UserSession.objects.count(), KeptAnswer.objects.count()) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/141.0 Safari/537.36 Edg/141.0", "Edge on Windows"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) Version/19.1 Mobile Safari/604.1", "Safari on iPhone"),
+        ("curl/8.14", "A program"),
+    ],
+)
+def test_a_session_says_where_it_is_in_words(reader: User, told: str, words: str) -> None:
+    client = Client(headers={"User-Agent": told})
+    client.post("/sign-in/", {"login": reader.email, "password": PASSWORD})
+    assert sessions.sessions_of(reader)[0].device == words
