@@ -15,8 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from agents.endpoint import inquiry
-from agents.endpoint.bundles import UnusableBundle
+from agents.endpoint.orders import LinkError, SyncerEnd
 from agents.endpoint.store import Store
 from agents.endpoint.transport import RefusedByPortal, Transport, Unreachable
 from agents.protocol.messages import RequestAnswer, RequestMessage
@@ -48,9 +47,10 @@ class Outcome(msgspec.Struct, frozen=True):
 class Control:
     """Listens in a thread of the syncer."""
 
-    def __init__(self, store: Store, transport: Transport, wake: threading.Event) -> None:
+    def __init__(self, store: Store, transport: Transport, worker: SyncerEnd, wake: threading.Event) -> None:
         self._store = store
         self._transport = transport
+        self._worker = worker
         self._wake = wake
 
     def start(self) -> None:
@@ -84,21 +84,25 @@ class Control:
             if wish.do == "sync":
                 self._wake.set()
                 return Outcome()
-            return Outcome(lines=tuple(inquiry.explain(self._store, wish.path, process=wish.process)))
+            reply = self._worker.ask("explain", path=wish.path, process=wish.process)
+            return Outcome(problem=f"{reply.code} {reply.detail}".strip(), lines=reply.lines)
         except msgspec.DecodeError as error:
             return Outcome(problem=f"not understood: {error}")
-        except (Unreachable, RefusedByPortal, UnusableBundle, OSError) as error:
+        except (Unreachable, RefusedByPortal, LinkError) as error:
             return Outcome(problem=str(error))
 
     def _request(self, wish: Wish, uid: int) -> Outcome:
-        facts = inquiry.facts_of(wish.path, process=wish.process, user=_user(uid))
+        reply = self._worker.ask("look", path=wish.path)
+        looked = reply.looked
+        if looked is None:
+            return Outcome(problem=reply.detail or reply.code)
         message = RequestMessage(
-            path=facts.path,
-            sha256=facts.sha256,
-            process=facts.process,
-            created_by=facts.created_by,
-            user=facts.user,
-            action_type=facts.action_type,
+            path=looked.path,
+            sha256=looked.sha256,
+            process=wish.process[:4_096],
+            created_by=looked.created_by,
+            user=_user(uid),
+            action_type=looked.action_type,
             reason=wish.reason[:2_000],
             occurred_at_ms=int(time.time() * 1000),
         )

@@ -1,5 +1,7 @@
-"""Takes a new bundle from the portal into force: fetch, check in the fixed order, try out, persist, apply,
+"""Brings the bundle a checkpoint names: fetch, have it examined, fetch its layers, have it tried and used,
 acknowledge.
+
+This side carries and reports. Whether a bundle is believed is the worker's decision (`agents.endpoint.custody`).
 """
 
 from __future__ import annotations
@@ -8,19 +10,19 @@ import time
 
 import msgspec
 
-from agents.endpoint.link import LinkError, SyncerEnd
+from agents.endpoint.orders import LinkError, Reply, SyncerEnd
 from agents.endpoint.store import Store, StoredBundle
 from agents.endpoint.transport import AnswerTooLarge, Transport
-from agents.protocol.acceptance import Accepted, AgentState, Rejection, accept, check_layer
-from agents.protocol.envelope import OVERHEAD_BYTES
-from agents.protocol.manifest import Checkpoint, Manifest, TrustRoot
+from agents.protocol import envelope
+from agents.protocol.acceptance import Rejection, check_layer
+from agents.protocol.manifest import Checkpoint, Manifest
 from agents.protocol.messages import Ack, SelfTest
 
 _REFUSED_SECONDS = 600.0
 
 
 class Delivery:
-    """`deliver` is safe to repeat: what is in force already is only acknowledged again when it was not heard."""
+    """`deliver` is safe to repeat: what is here already is not fetched again."""
 
     def __init__(self, store: Store, transport: Transport, worker: SyncerEnd) -> None:
         self._store = store
@@ -29,23 +31,23 @@ class Delivery:
         self._refused = ("", 0.0)
         self.last_refusal = ""
 
-    def deliver(self, checkpoint: Checkpoint, state: AgentState, trust: TrustRoot) -> bool:
+    def deliver(self, checkpoint: Checkpoint) -> bool:
         """Bring the bundle the checkpoint names into force. True when it is, False when it was refused.
 
         Raises Unreachable, RefusedByPortal or LinkError when it should be tried again.
         """
         if checkpoint.hold or self._was_refused(checkpoint):
             return False
-        began = time.monotonic()
         try:
-            envelope_bytes = self._fetch("manifest", checkpoint.size + OVERHEAD_BYTES, "too_large")
-            now = int(checkpoint.server_time + time.monotonic() - began)
-            accepted = accept(envelope_bytes, state, trust, checkpoint, now)
-            self._fetch_layers(accepted.manifest)
+            candidate = self._fetch("manifest", checkpoint.size + envelope.OVERHEAD_BYTES, "too_large")
+            self._store.save_candidate(candidate)
+            _raise_refusal(self._worker.ask("examine"))
+            manifest = _manifest_in(candidate)
+            self._fetch_layers(manifest)
         except Rejection as error:
             self._refuse(checkpoint, error.code, error.detail)
             return False
-        return self._apply(accepted, StoredBundle(envelope_bytes, accepted.state, trust), checkpoint)
+        return self._apply(checkpoint, manifest)
 
     def _was_refused(self, checkpoint: Checkpoint) -> bool:
         """What was refused is asked for again after ten minutes: the portal may have been mended."""
@@ -72,26 +74,25 @@ class Delivery:
             check_layer(layer, blob)
             self._store.save_blob(layer.digest, blob)
 
-    def _apply(self, accepted: Accepted, stored: StoredBundle, checkpoint: Checkpoint) -> bool:
-        self._store.save_candidate(stored)
+    def _apply(self, checkpoint: Checkpoint, manifest: Manifest) -> bool:
         tried = self._worker.ask("try")
         if tried.code:
             self._refuse(checkpoint, tried.code, tried.detail, tried.self_test)
             return False
         before = self._store.bundle()
-        self._store.save_bundle(stored)
-        report = self._worker.ask("use").report
-        if report.sha256 != accepted.sha256:
-            raise LinkError(f"the worker runs version {report.version}, not {accepted.manifest.version}")
-        self._acknowledge(accepted, tried.self_test)
-        self._prune(accepted.manifest, before)
+        used = self._worker.ask("use")
+        if used.code or used.report.sha256 != checkpoint.sha256:
+            raise LinkError(f"the worker runs version {used.report.version} {used.code} {used.detail}".strip())
+        self.last_refusal = ""
+        self._acknowledge(checkpoint, tried.self_test)
+        self._prune(manifest, before)
         return True
 
-    def _acknowledge(self, accepted: Accepted, test: SelfTest) -> None:
+    def _acknowledge(self, checkpoint: Checkpoint, test: SelfTest) -> None:
         ack = Ack(
-            epoch=accepted.manifest.epoch,
-            version=accepted.manifest.version,
-            sha256=accepted.sha256,
+            epoch=checkpoint.epoch,
+            version=checkpoint.version,
+            sha256=checkpoint.sha256,
             result="applied",
             self_test=test,
             at_ms=int(time.time() * 1000),
@@ -115,9 +116,16 @@ class Delivery:
 
     def _prune(self, manifest: Manifest, before: StoredBundle | None) -> None:
         """Keep the blobs of the bundle in force and of the one before it."""
-        keep = {layer.digest for layer in manifest.layers}
-        if before is not None:
-            opened = msgspec.msgpack.decode(before.envelope)
-            previous = msgspec.msgpack.decode(opened["payload"], type=Manifest)
-            keep |= {layer.digest for layer in previous.layers}
-        self._store.prune_blobs(keep)
+        manifests = [manifest] + ([_manifest_in(before.envelope)] if before else [])
+        self._store.prune_blobs({layer.digest for one in manifests for layer in one.layers})
+
+
+def _raise_refusal(reply: Reply) -> None:
+    if reply.code:
+        raise Rejection(reply.code, reply.detail)
+
+
+def _manifest_in(candidate: bytes) -> Manifest:
+    """The manifest in an envelope that the worker has examined."""
+    opened = msgspec.msgpack.decode(candidate, type=envelope.Envelope)
+    return msgspec.msgpack.decode(opened.payload, type=Manifest)

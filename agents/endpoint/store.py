@@ -21,6 +21,7 @@ from agents.protocol.acceptance import AgentState
 from agents.protocol.manifest import Checkpoint, TrustRoot
 
 T = TypeVar("T")
+SYNC = "sync"
 
 
 class StoreError(RuntimeError):
@@ -58,24 +59,28 @@ class Store:
         """The store at `root`, made if need be. Raises StoreError."""
         path = Path(root).absolute()
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o711)
-            for name in ("blobs", "run"):
-                (path / name).mkdir(exist_ok=True)
-            (path / "blobs").chmod(0o700)
+            for directory, mode in ((path, 0o711), (path / SYNC, 0o711), (path / SYNC / "blobs", 0o700)):
+                directory.mkdir(parents=True, exist_ok=True)
+                directory.chmod(mode)
+            _link(path / "status.json", f"{SYNC}/status.json")
         except OSError as error:
             raise StoreError(f"cannot use the state directory {path}: {error.strerror}") from error
         return Store(path)
 
     @property
+    def sync(self) -> Path:
+        """All the syncer may write."""
+        return self.root / SYNC
+
+    @property
     def socket(self) -> Path:
         """Where the running agent listens to people."""
-        return self.root / "run" / "agent.sock"
+        return self.sync / "agent.sock"
 
     @property
     def spool(self) -> Path:
         """The database of events not delivered yet."""
-        return self.root / "spool.db"
+        return self.sync / "spool.db"
 
     def lock(self) -> int:
         """Claim this directory for one running agent. Raises StoreError while another holds it."""
@@ -152,25 +157,25 @@ class Store:
         """The bundle before the one in force."""
         return self._read("previous.msgpack", StoredBundle)
 
-    def save_candidate(self, bundle: StoredBundle) -> None:
-        """Lay a bundle out for the worker to try; it is not in force."""
-        self._write("candidate.msgpack", msgspec.msgpack.encode(bundle))
+    def save_candidate(self, envelope: bytes) -> None:
+        """Lay out a manifest envelope as it was fetched, for the worker to examine."""
+        self._write(f"{SYNC}/candidate", envelope)
 
-    def candidate(self) -> StoredBundle | None:
-        """The bundle laid out to be tried."""
-        return self._read("candidate.msgpack", StoredBundle)
+    def candidate(self) -> bytes:
+        """The envelope laid out to be examined; empty when there is none."""
+        return self._bytes(f"{SYNC}/candidate") or b""
 
     def save_blob(self, digest: str, blob: bytes) -> None:
-        """Keep a blob whose digest has been checked."""
-        self._write(f"blobs/{digest}", blob)
+        """Keep a blob; whoever uses it checks its digest."""
+        self._write(f"{SYNC}/blobs/{digest}", blob)
 
     def blob(self, digest: str) -> bytes | None:
         """A blob, unchecked; None when it is not here."""
-        return self._bytes(f"blobs/{digest}")
+        return self._bytes(f"{SYNC}/blobs/{digest}")
 
     def prune_blobs(self, keep: set[str]) -> None:
         """Remove every blob not in `keep`."""
-        for path in (self.root / "blobs").iterdir():
+        for path in (self.sync / "blobs").iterdir():
             if path.name not in keep:
                 path.unlink(missing_ok=True)
 
@@ -194,11 +199,11 @@ class Store:
         """Publish what `portcullis-agent status` shows. Not synced to disk: it is rewritten every few
         seconds.
         """
-        self._write("status.json", status, mode=0o644, durable=False)
+        self._write(f"{SYNC}/status.json", status, mode=0o644, durable=False)
 
     def status(self) -> bytes | None:
         """The last published status."""
-        return self._bytes("status.json")
+        return self._bytes(f"{SYNC}/status.json")
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         raw = self._bytes(name)
@@ -227,6 +232,13 @@ class Store:
         passing.replace(path)
         if durable:
             _sync_directory(path.parent)
+
+
+def _link(path: Path, target: str) -> None:
+    """A symbolic link at `path`, whatever was there before."""
+    if not path.is_symlink():
+        path.unlink(missing_ok=True)
+        path.symlink_to(target)
 
 
 def _sync_directory(path: Path) -> None:

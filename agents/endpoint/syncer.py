@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import secrets
 import socket
 import sqlite3
 import threading
@@ -12,20 +11,19 @@ import time
 
 import msgspec
 
+from agents.endpoint import sandbox
 from agents.endpoint.backoff import Backoff
 from agents.endpoint.board import Board
 from agents.endpoint.clock import Sources, TrustedClock
 from agents.endpoint.control import Control
 from agents.endpoint.delivery import Delivery
-from agents.endpoint.link import LinkError, SyncerEnd
+from agents.endpoint.orders import LinkError, Reply, SyncerEnd
 from agents.endpoint.spool import Spool
 from agents.endpoint.store import Identity, Store
 from agents.endpoint.stream import Door, Stream
 from agents.endpoint.transport import RefusedByPortal, Transport, Unreachable
 from agents.endpoint.upload import Uploader
 from agents.endpoint.vitals import Contact, Vitals
-from agents.protocol import signing
-from agents.protocol.acceptance import Rejection, accept_checkpoint, accept_root
 from agents.protocol.messages import Ack, CheckinAnswer, CheckinRequest
 
 _STEP_SECONDS = 0.5
@@ -72,7 +70,7 @@ class Syncer:
         self._stream = Stream(self._transport, self._wake)
         self._uploader = Uploader(self._spool, self._transport, clock)
         self._delivery = Delivery(store, self._transport, worker)
-        self._control = Control(store, self._transport, self._wake)
+        self._control = Control(store, self._transport, worker, self._wake)
         self._backoff = Backoff()
         self._checkin_seconds = 60
         self._next_checkin = 0.0
@@ -91,7 +89,7 @@ class Syncer:
             self._upload()
             if time.monotonic() >= self._next_status:
                 self._next_status = time.monotonic() + _STATUS_SECONDS
-                self._contact.refusal = self._delivery.last_refusal
+                self._contact.refusal = self._delivery.last_refusal or self._contact.refusal
                 with contextlib.suppress(OSError, sqlite3.Error):
                     self._vitals.publish(self._identity, self._contact)
 
@@ -116,51 +114,45 @@ class Syncer:
 
     def check_in(self) -> None:
         """One check-in, and the delivery it leads to. Raises Unreachable, RefusedByPortal, LinkError."""
-        nonce = signing.b64(secrets.token_bytes(24))
+        nonce = self._worker.ask("nonce").nonce
         fields = msgspec.structs.asdict(self._vitals.heartbeat())
         answer = self._transport.post("checkin", CheckinRequest(nonce=nonce, **fields), CheckinAnswer)
         self._contact.checked_in_at = int(time.time())
         self._checkin_seconds = min(max(answer.checkin_seconds, _MIN_CHECKIN_SECONDS), _MAX_CHECKIN_SECONDS)
         self._stream.move_to(Door(answer.stream_url, answer.stream_token, answer.revision))
-        try:
-            if answer.root:
-                self._take_root(answer.root)
-            if answer.checkpoint:
-                self._take_checkpoint(answer.checkpoint, nonce)
-        except Rejection as error:
-            self._contact.problem = f"refused: {error}"
-            self._report_rejection(error)
+        if answer.root:
+            self._check(self._worker.ask("root", answer.root))
+        if answer.checkpoint:
+            self._take_checkpoint(answer.checkpoint)
 
-    def _take_root(self, envelope: bytes) -> None:
-        trust = self._store.trust()
-        if trust is not None:
-            self._store.save_trust(accept_root(envelope, trust))
-
-    def _take_checkpoint(self, envelope: bytes, nonce: str) -> None:
-        trust, state = self._store.trust(), self._store.state()
-        if trust is None or state is None:
-            raise Unreachable(f"{self._store.root} has lost what enrolment left there: enroll anew")
-        checkpoint, state = accept_checkpoint(envelope, state, trust, nonce, None)
-        self._store.save_state(state)
-        self._store.save_checkpoint(checkpoint)
+    def _take_checkpoint(self, envelope: bytes) -> None:
+        reply = self._worker.ask("checkpoint", envelope)
+        self._check(reply)
+        checkpoint = reply.checkpoint
+        if checkpoint is None:
+            return
         self._clock.anchor(checkpoint.server_time)
-        report = self._worker.ask("anchor", float(checkpoint.server_time)).report
-        if report.sha256 != checkpoint.sha256:
-            self._delivery.deliver(checkpoint, state, trust)
+        if reply.report.sha256 != checkpoint.sha256:
+            self._delivery.deliver(checkpoint)
 
-    def _report_rejection(self, error: Rejection) -> None:
-        state = self._store.state()
-        if state is not None:
-            ack = Ack(
-                epoch=state.epoch,
-                version=state.version,
-                sha256=state.sha256,
-                result="refused",
-                reason=error.code,
-                detail=error.detail[:4_096],
-                at_ms=int(time.time() * 1000),
-            )
-            self._transport.tell("ack", ack)
+    def _check(self, reply: Reply) -> None:
+        """Tell the portal when the worker did not believe what it sent. Nothing has changed then."""
+        self._contact.refusal = f"{reply.code} {reply.detail}".strip()
+        if reply.code:
+            self._report_rejection(reply)
+
+    def _report_rejection(self, reply: Reply) -> None:
+        """Names the bundle in force: a checkpoint that is not believed names nothing."""
+        ack = Ack(
+            epoch=reply.report.epoch,
+            version=reply.report.version,
+            sha256=reply.report.sha256,
+            result="refused",
+            reason=reply.code,
+            detail=reply.detail,
+            at_ms=int(time.time() * 1000),
+        )
+        self._transport.tell("ack", ack)
 
     def _upload(self) -> None:
         try:
@@ -173,6 +165,7 @@ class Syncer:
 
 def sync(store: Store, board: Board, end: socket.socket, guarded: tuple[str, ...]) -> None:
     """The syncer's process. Until the computer is enrolled it only says how the agent is."""
+    sandbox.confine(str(store.sync))
     worker = SyncerEnd(end)
     clock = TrustedClock(Sources.real(), store.clock())
     vitals = Vitals(store, board, worker, clock, guarded)

@@ -16,7 +16,7 @@ from agents.endpoint import VERSION
 from agents.endpoint.board import Board, Word
 from agents.endpoint.clock import TrustedClock
 from agents.endpoint.kernel import process
-from agents.endpoint.link import LinkError, Report, SyncerEnd
+from agents.endpoint.orders import LinkError, Report, SyncerEnd
 from agents.endpoint.posture import posture
 from agents.endpoint.spool import Spool
 from agents.endpoint.status import Status

@@ -34,6 +34,22 @@ def set_name(name: str) -> None:
     _check(_libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0), "prctl")
 
 
+def prctl(option: int, value: int) -> int:
+    """prctl with one argument."""
+    return _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), "prctl")
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """A system call libc has no name for. Integers are passed as long, buffers as pointers."""
+    values = (ctypes.c_long(value) if isinstance(value, int) else value for value in arguments)
+    return _check(_libc.syscall(ctypes.c_long(number), *values), f"syscall {number}")
+
+
+def capset(header: object, data: object) -> None:
+    """Set the capabilities of this thread."""
+    _check(_libc.capset(header, data), "capset")
+
+
 def unshare_mounts() -> None:
     """Give this process mounts of its own, from which nothing travels back."""
     _check(_libc.unshare(CLONE_NEWNS), "unshare")

@@ -18,8 +18,9 @@ from agents.endpoint.board import Board
 from agents.endpoint.bundles import UnusableBundle
 from agents.endpoint.clock import ClockRecord, Sources, TrustedClock
 from agents.endpoint.kernel import fanotify
-from agents.endpoint.link import SyncerEnd, WorkerEnd
+from agents.endpoint.link import WorkerEnd
 from agents.endpoint.modes import ModeKeeper
+from agents.endpoint.orders import SyncerEnd
 from agents.endpoint.ruling import RuleBook
 from agents.endpoint.store import Store
 from agents.endpoint.syncer import Syncer
@@ -225,7 +226,7 @@ def test_without_any_readable_bundle_everything_is_denied_until_a_good_one_arriv
 ) -> None:
     deploy(portal, PERMIT_TOOL)
     agent.syncer.check_in()
-    for blob in (store.root / "blobs").iterdir():
+    for blob in (store.sync / "blobs").iterdir():
         blob.write_bytes(b"damaged")
     again = start(store)
     assert again.verdict() == "deny"
