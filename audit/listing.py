@@ -12,6 +12,7 @@ from audit import search
 from audit.event_rows import EventRow, signer_of
 from audit.query_line import Query, Token
 from audit.search import Count, FacetValue, Slot
+from audit.search_scope import scope_of
 from audit.search_terms import DECISIONS, EventTerms
 from audit.words import Outcome
 from portal.common.paging import Page
@@ -118,13 +119,14 @@ def listing(
     reach: Reach, terms: EventTerms, *, organization: Organization | None, after: str = "", size: int = 50
 ) -> Listing:
     """Everything the first page shows. `organization` None: all in reach."""
+    scope = scope_of(reach, terms, organization)
     return Listing(
         query=terms.query,
-        page=search.events(reach, terms, organization=organization, after=after, size=size),
-        count=search.count(reach, terms, organization=organization),
+        page=search.events(reach, terms, after=after, size=size, scope=scope),
+        count=search.count(reach, terms, scope=scope),
         chips=chips(terms.query),
-        facets=facets(terms.query, search.facets(reach, terms, organization=organization), organization),
-        histogram=histogram(search.histogram(reach, terms, organization=organization)),
+        facets=facets(terms.query, search.facets(reach, terms, scope=scope), organization),
+        histogram=histogram(search.histogram(reach, terms, scope=scope)),
     )
 
 

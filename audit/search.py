@@ -13,19 +13,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import structlog
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import QueryCanceled
 
 from audit import event_rows
 from audit.event_rows import EventKey, EventRow
 from audit.search_scope import Scope, organization_numbers, scope_of
 from audit.search_terms import EventTerms
 from audit.words import Outcome
-from portal.common.errors import FieldError, Invalid, NotFound
+from portal.common.errors import FieldError, Invalid, NotFound, Refused
 from portal.common.paging import Page, pack_cursor, unpack_cursor
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
 
+log = structlog.get_logger(__name__)
+
 MOST_COUNTED = 10_000
+_LONGEST_MS = 700  # for a number beside the list
+_LONGEST_LIST_MS = 8_000
 _MOST_IN_HISTOGRAM = 200_000
 _MOST_IN_FACETS = 20_000
 _FACET_VALUES = 8
@@ -34,12 +40,15 @@ _SLOTS = 72
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many events match; `is_capped` says there are more than were counted."""
+    """How many events match; `is_capped` says there are more than were counted, not `is_known` that nobody knows."""
 
     number: int
     is_capped: bool
+    is_known: bool = True
 
     def __str__(self) -> str:
+        if not self.is_known:
+            return "many"
         return f"{self.number:,}+" if self.is_capped else f"{self.number:,}"
 
 
@@ -68,9 +77,10 @@ def events(
     organization: Organization | None = None,
     after: str = "",
     size: int = 50,
+    scope: Scope | None = None,
 ) -> Page[EventRow]:
     """One page of the events that match, newest first. `organization` None: all in reach. At most 500 a page."""
-    scope = scope_of(reach, terms, organization)
+    scope = scope or scope_of(reach, terms, organization)
     cursor = _cursor(after)
     keys = matching_keys(scope, cursor, min(size, 500) + 1)
     more = len(keys) > min(size, 500)
@@ -92,21 +102,26 @@ def event(reach: Reach, event_id: str, *, organization: Organization | None = No
     return rows[0]
 
 
-def count(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> Count:
-    """How many match, counted to 10,000."""
-    scope = scope_of(reach, terms, organization)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT audit_count(%s::int[], %s, %s, %s::jsonb, %s)", [*scope.parameters, MOST_COUNTED + 1])
-        number = int(cursor.fetchone()[0])
+def count(
+    reach: Reach, terms: EventTerms, *, organization: Organization | None = None, scope: Scope | None = None
+) -> Count:
+    """How many match, counted to 10,000 and for less than a second. `scope`: what `scope_of` made of the terms."""
+    scope = scope or scope_of(reach, terms, organization)
+    found = _in_brief("SELECT audit_count(%s::int[], %s, %s, %s::jsonb, %s)", [*scope.parameters, MOST_COUNTED + 1])
+    if found is None:
+        return Count(0, is_capped=True, is_known=False)
+    number = int(found[0][0])
     return Count(min(number, MOST_COUNTED), number > MOST_COUNTED)
 
 
-def histogram(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> list[Slot]:
-    """At most 73 equal slots over the search's period, oldest first, empty ones included.
+def histogram(
+    reach: Reach, terms: EventTerms, *, organization: Organization | None = None, scope: Scope | None = None
+) -> list[Slot]:
+    """At most 73 equal slots over the search's period, oldest first, empty ones included; none when it takes too long.
 
     A search without a beginning gets the period in which something matches.
     """
-    scope = scope_of(reach, terms, organization)
+    scope = scope or scope_of(reach, terms, organization)
     slots = _slots(scope)
     first = next((index for index, slot in enumerate(slots) if slot.counts), 0)
     if terms.low is None and first > len(slots) // 2:
@@ -116,12 +131,12 @@ def histogram(reach: Reach, terms: EventTerms, *, organization: Organization | N
 
 def _slots(scope: Scope) -> list[Slot]:
     width = max(60, int((scope.high - scope.low).total_seconds() / _SLOTS))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT slot, outcome, n FROM audit_histogram(%s::int[], %s, %s, %s::jsonb, %s, %s)",
-            [*scope.parameters, width, _MOST_IN_HISTOGRAM],
-        )
-        found = cursor.fetchall()
+    found = _in_brief(
+        "SELECT slot, outcome, n FROM audit_histogram(%s::int[], %s, %s, %s::jsonb, %s, %s)",
+        [*scope.parameters, width, _MOST_IN_HISTOGRAM],
+    )
+    if found is None:
+        return []
     number_of_slots = int((scope.high - scope.low).total_seconds() // width) + 1
     counts: list[dict[Outcome, int]] = [{} for _ in range(number_of_slots)]
     for slot, outcome, number in found:
@@ -130,10 +145,12 @@ def _slots(scope: Scope) -> list[Slot]:
     return [Slot(scope.low + index * step, step, each) for index, each in enumerate(counts)]
 
 
-def facets(reach: Reach, terms: EventTerms, *, organization: Organization | None = None) -> dict[str, list[FacetValue]]:
+def facets(
+    reach: Reach, terms: EventTerms, *, organization: Organization | None = None, scope: Scope | None = None
+) -> dict[str, list[FacetValue]]:
     """The commonest values among the newest 20,000 matches, by facet: decision, type, organization, group, computer,
     certificate. The decisions are counted as if no decision were asked for, so that others can be added."""
-    scope = scope_of(reach, terms, organization)
+    scope = scope or scope_of(reach, terms, organization)
     found = _facet_rows(scope)
     undecided = {k: v for k, v in scope.filters.items() if k not in ("outcomes", "not_outcomes")}
     if undecided != scope.filters:
@@ -153,17 +170,25 @@ def facets(reach: Reach, terms: EventTerms, *, organization: Organization | None
 def matching_keys(
     scope: Scope, cursor: tuple[datetime, int] | None, size: int, *, shape: str = "auto"
 ) -> list[EventKey]:
-    """The keys of the newest matches below the cursor, newest first. `shape="walk"` leaves the rollups out."""
+    """The keys of the newest matches below the cursor, newest first. `shape="walk"` leaves the rollups out.
+
+    Raises Refused when the search is too wide to be answered in time.
+    """
     if not scope.organizations or scope.low >= scope.high:
         return []
     at, number = cursor or (None, None)
-    with connection.cursor() as db:
-        db.execute(
-            "SELECT received_at, id, organization_number"
-            " FROM audit_search(%s::int[], %s, %s, %s, %s, %s::jsonb, %s, %s)",
-            [scope.organizations, scope.low, scope.high, at, number, json.dumps(scope.filters), size, shape],
+    found = _in_brief(
+        "SELECT received_at, id, organization_number FROM audit_search(%s::int[], %s, %s, %s, %s, %s::jsonb, %s, %s)",
+        [scope.organizations, scope.low, scope.high, at, number, json.dumps(scope.filters), size, shape],
+        longest_ms=_LONGEST_LIST_MS,
+    )
+    if found is None:
+        raise Refused(
+            "This looks through too many events. Narrow the time, name a computer, or look for what is there instead of"
+            " for what is not.",
+            pointer="/q",
         )
-        return [EventKey(*row) for row in db.fetchall()]
+    return [EventKey(*row) for row in found]
 
 
 def topmost(reach: Reach) -> list[UUID]:
@@ -173,15 +198,32 @@ def topmost(reach: Reach) -> list[UUID]:
 
 
 def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT facet, value, n FROM audit_facets(%s::int[], %s, %s, %s::jsonb, %s, %s)",
-            [*scope.parameters, _MOST_IN_FACETS, _FACET_VALUES],
-        )
-        found: dict[str, list[tuple[str, int]]] = {}
-        for facet, value, number in cursor.fetchall():
-            found.setdefault(facet, []).append((value, number))
+    rows = _in_brief(
+        "SELECT facet, value, n FROM audit_facets(%s::int[], %s, %s, %s::jsonb, %s, %s)",
+        [*scope.parameters, _MOST_IN_FACETS, _FACET_VALUES],
+    )
+    found: dict[str, list[tuple[str, int]]] = {}
+    for facet, value, number in rows or []:
+        found.setdefault(facet, []).append((value, number))
     return found
+
+
+def _in_brief(sql: str, parameters: Sequence[Any], *, longest_ms: int = _LONGEST_MS) -> list[tuple[Any, ...]] | None:
+    """The rows of a question, or None when they take longer than a page may wait for them."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            usual = cursor.fetchone()[0]
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{longest_ms}ms"])
+            cursor.execute(sql, list(parameters))
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [usual])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        log.info("audit.number_took_too_long", sql=sql[:40])
+        return None
+    return rows
 
 
 def _names(reach: Reach, model: Any, counted: Sequence[tuple[str, int]], by: str) -> list[FacetValue]:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import BooleanField, F, Lookup, Q, Value
 
 from audit.event_rows import uuid_or_none
@@ -18,6 +19,8 @@ from portal.common import clock
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
+
+MOST_IDS = 20_000
 
 
 class LikeAnyCase(Lookup):
@@ -63,7 +66,18 @@ def scope_of(reach: Reach, terms: EventTerms, organization: Organization | None)
             key = ("not_" if name.negative else "") + name.on + "s"
             found = _numbers_named(reach, model, name)
             filters[key] = found if key not in filters else _combined(filters[key], found, name.negative)
-    return Scope(numbers, low, max(low, high), filters)
+    return Scope(numbers, low, max(low, high), _resolved(filters))
+
+
+def _resolved(filters: dict[str, Any]) -> dict[str, Any]:
+    """The filters with their text terms as ids of files and paths, where not too many match."""
+    if "text" not in filters:
+        return filters
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_resolve(%s::jsonb, %s)", [json.dumps(filters), MOST_IDS])
+        found: Any = cursor.fetchone()[0]
+    resolved: dict[str, Any] = json.loads(found) if isinstance(found, str) else found
+    return resolved
 
 
 def organization_numbers(reach: Reach, organization: Organization | None, *, children: bool) -> list[int]:

@@ -13,7 +13,7 @@ from audit.history import file_history, history_of
 from audit.listing import DEFAULT_LINE, listing
 from audit.search_terms import EventTerms
 from audit.verdicts import verdict
-from portal.common.errors import Invalid
+from portal.common.errors import Invalid, Refused
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.tenants.capabilities import Capability
 
@@ -35,13 +35,13 @@ def event_list(request: PortalRequest) -> HttpResponse:
         else:
             shown = listing(request.reach, terms, organization=request.organization, after=after)
             context = {"listing": shown, "page": shown.page}
-    except Invalid as error:
+    except (Invalid, Refused) as error:
         return _refused(request, line, error)
     context |= {"line": line, "columns": _COLUMNS}
     return respond(request, "audit/event_list.html", context, fragments=_LIST_FRAGMENTS)
 
 
-def _refused(request: PortalRequest, line: str, error: Invalid) -> HttpResponse:
+def _refused(request: PortalRequest, line: str, error: Invalid | Refused) -> HttpResponse:
     """422: the sentence that says what is wrong with the line; what was found before stays on the screen."""
     context = {"line": line, "fault": error.message, "columns": _COLUMNS}
     response = respond(request, "audit/event_list.html", context, fragments=set(), status=422)
