@@ -29,6 +29,11 @@ class AgentsConfig(AppConfig):
         registry.dashboard_cards.register(
             "behind", registry.DashboardCard("Behind", Capability.COMPUTER_READ, shown.behind_computers), rank=30
         )
+        registry.dashboard_cards.register(
+            "waiting-keys",
+            registry.DashboardCard("Enrolled again", Capability.COMPUTER_WRITE, shown.waiting_keys),
+            rank=40,
+        )
         registry.organization_columns.register(
             "behind",
             registry.OrganizationColumn("Behind", Capability.COMPUTER_READ, shown.behind_by_organization),

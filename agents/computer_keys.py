@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from uuid import UUID
 
 from django.db import transaction
@@ -76,4 +77,4 @@ def _change(reach: Reach, key: ComputerKey, state: KeyState, verb: str, reason: 
         reason=reason[:500],
     )
     if state == KeyState.BANNED:
-        transaction.on_commit(lambda: wake.revoke(key.key_id) and None, robust=True)
+        transaction.on_commit(functools.partial(wake.revoke, key.key_id), robust=True)

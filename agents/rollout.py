@@ -55,15 +55,31 @@ def run_deployment(deployment_id: UUID) -> int:
 def build_owed_bundles(organization_id: UUID) -> int:
     """Build for the computers of one organization that are owed a bundle outside of any deployment: newly enrolled,
     moved to another group, or in another mode than was signed. How many got a new one."""
+    started, done = clock.now(), 0
+    while clock.now() - started < BUDGET:
+        claimed = _claim_owed(organization_id)
+        if not claimed:
+            break
+        done += _build_owed_bundles(organization_id, claimed)
+    return done
+
+
+def _claim_owed(organization_id: UUID) -> list[UUID]:
+    """Take up to `CLAIM` computers that are due, by putting their time off for as long as a lease."""
     with reaching(system_reach(WHY)) as system:
-        owed = list(
-            Delivery.objects.within(system)
-            .filter(organization_id=organization_id, rebuild_due_at__isnull=False)
-            .order_by("rebuild_due_at")
-            .values_list("computer_id", flat=True)[: CLAIM * 4]
-        )
-        standings = bundles.standings(system, owed)
-        keyless = set(owed) - {s.computer.id for s in standings}
+        now = clock.now()
+        rows = Delivery.objects.within(system).filter(organization_id=organization_id)
+        due = rows.filter(rebuild_due_at__lte=now).order_by("rebuild_due_at", "id")
+        locked = due.select_for_update(skip_locked=True, of=("self",))
+        computers = list(locked.values_list("computer_id", flat=True)[:CLAIM])
+        rows.filter(computer_id__in=computers).update(rebuild_due_at=now + LEASE)
+    return computers
+
+
+def _build_owed_bundles(organization_id: UUID, computer_ids: Sequence[UUID]) -> int:
+    with reaching(system_reach(WHY)) as system:
+        standings = bundles.standings(system, computer_ids)
+        keyless = set(computer_ids) - {s.computer.id for s in standings}
         Delivery.objects.within(system).filter(computer_id__in=keyless).update(rebuild_due_at=None)
         deployed = contents.deployed_in(system, {s.computer.group_id for s in standings})
     if not standings:

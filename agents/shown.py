@@ -11,7 +11,7 @@ from django.db.models import Count
 
 from agents import computer_keys, queries
 from agents import delivery as deliveries
-from agents.models import Delivery, Deployment
+from agents.models import ComputerKey, Delivery, Deployment
 from agents.models.deployments import DeploymentState
 from agents.models.identity import KeyState
 from portal.common import clock, registry
@@ -119,6 +119,18 @@ def behind_computers(reach: Reach, organization: Organization | None) -> CardVal
     number = rows.count()
     note = f"{drifting} drifting" if drifting else ("not on the newest bundle" if number else "")
     return CardValue(number + drifting, note, "", "deny" if drifting else ("pending" if number else "none"))
+
+
+def waiting_keys(reach: Reach, organization: Organization | None) -> CardValue:
+    """Machines that enrolled again with another key and wait for a technician."""
+    keys = ComputerKey.objects.within(reach).filter(state=KeyState.PENDING)
+    if organization is not None:
+        keys = keys.filter(organization=organization)
+    number, first = keys.count(), keys.select_related("organization").order_by("created_at", "id").first()
+    if first is None:
+        return CardValue(0)
+    href = address("tenants:computer-detail", first.organization, computer=first.computer_id)
+    return CardValue(number, "known machines with a new key", href, "ask")
 
 
 def behind_by_organization(reach: Reach) -> dict[UUID, CardValue]:

@@ -152,7 +152,7 @@ def _owed(system: Reach, now: datetime) -> list[UUID]:
     _note_moved(now)
     return list(
         Delivery.objects.within(system)
-        .filter(rebuild_due_at__isnull=False)
+        .filter(rebuild_due_at__lte=now)
         .order_by()
         .values_list("organization_id", flat=True)
         .distinct()

@@ -70,7 +70,8 @@ class Delivery(TenantModel):
     """How far one computer has come: the newest manifest made for it, and what it proved that it runs.
 
     `running_*` come only from requests signed with the computer's own key. `drift`: it says that it runs
-    something the portal never signed for it. `rebuild_due_at`: a bundle is owed (enrolled, moved); null: none.
+    something the portal never signed for it. `rebuild_due_at`: since when a bundle is owed (enrolled, moved), or
+    until when a worker that builds it holds it; null: none is owed.
     """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")

@@ -259,6 +259,14 @@ def test_a_moved_computer_gets_what_was_deployed_to_its_new_group(
     assert (mover.manifest.layers, mover.manifest.place.group) == (there.manifest.layers, str(sales.id))
 
 
+def test_two_workers_do_not_build_the_same_owed_bundle(enroll: Enroll, finance: ComputerGroup) -> None:
+    enroll("fin-01")
+    held = rollout._claim_owed(finance.organization_id)
+    assert len(held) == 1 and rollout.build_owed_bundles(finance.organization_id) == 0
+    with time_machine.travel(clock.now() + rollout.LEASE + timedelta(seconds=1)):
+        assert rollout.build_owed_bundles(finance.organization_id) == 1
+
+
 def test_a_mode_that_ended_by_itself_needs_no_new_version(enroll: Enroll, finance: ComputerGroup) -> None:
     ends_at = clock.now() + timedelta(minutes=30)
     enroll()

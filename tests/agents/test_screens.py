@@ -243,6 +243,20 @@ def test_a_computers_page_tells_bundle_and_key_and_can_ban(
     assert endpoint.check_in().code == "banned"
 
 
+def test_a_machine_that_enrolled_again_is_on_the_dashboard_and_let_in_from_its_page(
+    as_user: AsUser, technician: User, o: str, install_key: str
+) -> None:
+    old, new = Endpoint(Client(), name="fin-01"), Endpoint(Client(), name="fin-01")
+    for endpoint in (old, new):
+        endpoint.enroll(install_key)
+    client = as_user(technician)
+    computer, key = Computer.rows.get(), ComputerKey.rows.get(state="pending")
+    assert f'href="{o}/computers/{computer.id}/"' in client.get(f"{o}/card/waiting-keys/").content.decode()
+    assert "enrolled again" in client.get(f"{o}/computers/{computer.id}/").content.decode()
+    client.post(f"{o}/computers/{computer.id}/keys/{key.id}/approve/")
+    assert (new.check_in().status, old.check_in().code) == (200, "banned")
+
+
 def test_the_list_of_computers_shows_what_each_acknowledged(
     as_user: AsUser, reader: User, o: str, finance: ComputerGroup, enroll: Enroll
 ) -> None:
