@@ -251,7 +251,7 @@ def test_a_machine_that_enrolled_again_is_on_the_dashboard_and_let_in_from_its_p
         endpoint.enroll(install_key)
     client = as_user(technician)
     computer, key = Computer.rows.get(), ComputerKey.rows.get(state="pending")
-    assert f'href="{o}/computers/{computer.id}/"' in client.get(f"{o}/card/waiting-keys/").content.decode()
+    assert f'href="{o}/computers/{computer.id}/"' in client.get(f"{o}/card/enrolled-again/").content.decode()
     assert "enrolled again" in client.get(f"{o}/computers/{computer.id}/").content.decode()
     client.post(f"{o}/computers/{computer.id}/keys/{key.id}/approve/")
     assert (new.check_in().status, old.check_in().code) == (200, "banned")
