@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,10 @@ from agents.protocol.messages import (
 )
 from audit import ingest, requests
 from portal.common import clock
+from portal.common.api.throttling import seconds_to_wait
+from portal.common.errors import TooMany
 
+BATCHES_PER_MINUTE, BATCHES_AT_ONCE = 60, 120
 _OCTETS = "application/octet-stream"
 _FOREVER = "private, max-age=31536000, immutable"
 
@@ -80,7 +84,13 @@ def ack(caller: Caller, exchange: Exchange) -> HttpResponse:
 
 @signed("POST")
 def events(caller: Caller, exchange: Exchange) -> EventsAnswer:
-    """Stored before it is answered: what the answer names, the computer may forget."""
+    """Stored before it is answered: what the answer names, the computer may forget.
+
+    A computer that sends far more than any honest one is told to come back later; the others never notice it.
+    """
+    wait = seconds_to_wait(f"events:{caller.key_id}", per_minute=BATCHES_PER_MINUTE, burst=BATCHES_AT_ONCE)
+    if wait:
+        raise TooMany(math.ceil(wait), "This computer sends more than it may. Nothing of this batch was stored.")
     return ingest.ingest_batch(
         caller.reach,
         computer=checkins.computer_of(caller),

@@ -33,6 +33,17 @@ def test_one_bad_entry_is_refused_alone(enroll: Enroll) -> None:
     assert answer.accepted == 1 and [r.index for r in answer.rejected] == [1]
 
 
+def test_who_sends_too_much_is_told_when_to_come_back_and_others_are_not(
+    enroll: Enroll, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.api.agent_views.BATCHES_AT_ONCE", 2)
+    noisy, quiet = enroll("fin-01"), enroll("fin-02")
+    statuses = [noisy.send_events(noisy.event()).status for _ in range(3)]
+    refused = noisy.send_events(noisy.event())
+    assert statuses == [200, 200, 429] and int(refused.headers["retry-after"]) >= 1
+    assert quiet.send_events(quiet.event()).status == 200
+
+
 def test_what_is_no_batch_is_a_400(enroll: Enroll) -> None:
     reply = enroll().request("POST", "events", raw=b"\x93\x01\x02\x03")
     assert (reply.status, reply.code) == (400, "malformed")
