@@ -11,7 +11,7 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from audit import cards
         from portal.common import registry
-        from portal.common.registry import DashboardCard, NavigationEntry
+        from portal.common.registry import DashboardCard, NavigationEntry, OrganizationColumn
         from portal.tenants.capabilities import Capability
 
         registry.navigation.register(
@@ -30,3 +30,14 @@ class AuditConfig(AppConfig):
         registry.dashboard_cards.register(
             "audit.denials", DashboardCard("Denied, 24 h", Capability.AUDIT_READ, cards.denials), rank=40
         )
+        registry.organization_columns.register(
+            "audit.requests",
+            OrganizationColumn("Approvals", Capability.REQUEST_READ, cards.approvals_by_organization),
+            rank=10,
+        )
+        registry.organization_columns.register(
+            "audit.denials",
+            OrganizationColumn("Denied, 24 h", Capability.AUDIT_READ, cards.denials_by_organization),
+            rank=40,
+        )
+        registry.computer_panels.register("audit.events", cards.computer_panel, rank=50)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Min
 from django.urls import NoReverseMatch
 
 from audit import requests, search
-from audit.search_terms import EventTerms
+from audit.listing import computer_line
+from audit.search_terms import EventTerms, NameTerm
+from portal.common.paging import Page
 from portal.common.registry import CardValue
 from portal.common.templatetags.portcullis import address
-from portal.tenants.models import Organization
+from portal.tenants.capabilities import Capability
+from portal.tenants.models import Computer, Organization
 from portal.tenants.reach import Reach
 
 
@@ -34,7 +41,51 @@ def denials(reach: Reach, organization: Organization | None) -> CardValue:
     return CardValue(found.number, note, f"{href}?q=decision:denied+since:24h", "deny" if found.number else "none")
 
 
-def _href(name: str, organization: Organization | None) -> str:
+def approvals_by_organization(reach: Reach) -> dict[UUID, CardValue]:
+    """Organizations where somebody waits: how many, since when. One statement."""
+    waiting = requests.approval_requests(reach, state="pending").order_by()
+    return {
+        row["organization_id"]: CardValue(
+            row["number"],
+            f"oldest {row['oldest']:%d %b %H:%M} UTC",
+            _href("audit:request-list", row["organization__slug"]),
+            "ask",
+        )
+        for row in waiting.values("organization_id", "organization__slug").annotate(
+            number=Count("id"), oldest=Min("created_at")
+        )
+    }
+
+
+def denials_by_organization(reach: Reach) -> dict[UUID, CardValue]:
+    """True denials of the last 24 hours by organization, as far as a short look counts them."""
+    numbers = search.counts_by_organization(reach, EventTerms.parse("decision:denied since:24h"))
+    found = Organization.objects.within(reach).filter(number__in=numbers)
+    return {
+        one.id: CardValue(
+            numbers[one.number],
+            "denied in 24 h",
+            f"{_href('audit:event-list', one)}?q=decision:denied+since:24h",
+            "deny",
+        )
+        for one in found
+    }
+
+
+def computer_panel(reach: Reach, computer: Computer) -> tuple[str, dict[str, Any]]:
+    """The last things a computer reported, on its own page."""
+    terms = EventTerms(names=(NameTerm("computer", (str(computer.id),), (str(computer.id),)),))
+    may = reach.can(Capability.AUDIT_READ, computer.organization_id)
+    page = search.events(reach, terms, organization=computer.organization, size=8) if may else Page(())
+    return "audit/computer_panel.html", {
+        "page": page,
+        "computer": computer,
+        "may_read": may,
+        "line": computer_line(computer.name),
+    }
+
+
+def _href(name: str, organization: Organization | str | None) -> str:
     try:
         return address(name, organization)
     except NoReverseMatch:

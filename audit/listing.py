@@ -130,6 +130,25 @@ def listing(
     )
 
 
+def related(row: EventRow) -> list[tuple[str, str]]:
+    """(what, query line) of the searches that lead on from one event."""
+    found = []
+    if row.sha256:
+        found.append(("This hash elsewhere", str(Query((Token("sha256", (row.sha256,)),)))))
+    if row.file_name:
+        found.append(("This name elsewhere", str(Query((Token("path", (f"*{row.file_name}",)),)))))
+    if row.computer is not None:
+        found.append((f"{row.computer_name}, 24 hours", computer_line(row.computer_name)))
+    if row.process_name:
+        found.append((f"Started by {row.process_name}", str(Query((Token("process", (row.process,)),)))))
+    return found
+
+
+def computer_line(name: str) -> str:
+    """The query line of everything one computer reported in the last 24 hours."""
+    return str(Query((Token("computer", (name,)), Token("since", ("24h",)))))
+
+
 def chips(query: Query) -> tuple[Chip, ...]:
     return tuple(Chip(_said(t), str(query.without(t)), t.negative) for t in query.tokens)
 

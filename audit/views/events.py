@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from audit import export, search
 from audit.explain import explain
 from audit.history import file_history, history_of
-from audit.listing import DEFAULT_LINE, listing
+from audit.listing import DEFAULT_LINE, listing, related
 from audit.search_terms import EventTerms
 from audit.verdicts import verdict
 from portal.common.errors import Invalid, Refused
@@ -72,6 +72,7 @@ def event_detail(request: PortalRequest, event: str) -> HttpResponse:
         "event": row,
         "verdict": verdict(row, seen),
         "history": seen,
+        "related": related(row),
         "explanation": explain(request.reach, row),
         "may_permit": _may_permit(request, row.organization),
     }
