@@ -101,6 +101,7 @@ class DeploymentTarget(TenantModel):
                 fields=("computer",), condition=Q(state__in=["pending", "built", "offered"]), name="target_unfinished"
             ),
             models.Index(fields=("deployment", "id"), condition=Q(state="pending"), name="target_to_build"),
+            models.Index(fields=("organization", "deployment"), name="target_of_tenant"),
         ]
 
     def __str__(self) -> str:
