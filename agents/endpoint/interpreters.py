@@ -15,6 +15,7 @@ import stat as statmode
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from agents.endpoint.files import look_at
 from agents.endpoint.kernel import process
@@ -22,6 +23,8 @@ from agents.endpoint.kernel import process
 _DIRECTORIES = ("/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/lib64", "/usr/lib64", "/lib")
 _MAX_INTERPRETER_BYTES = 64 << 20
 _MAX_MEMO = 4_096
+
+Reading = Literal["script", "part", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,17 +141,21 @@ class Interpreters:
             return None
 
 
-def reads_as_script(family: Family, tid: int, path: str, stat: os.stat_result, fd: int) -> bool:
-    """Whether this file, opened for reading by such an interpreter, is code to it."""
+def reads_as(family: Family, tid: int, path: str, stat: os.stat_result, fd: int) -> Reading:
+    """What this file, opened for reading by such an interpreter, is to it.
+
+    "script": what its command line names; "part": other code, like a module or a sourced file; "": data.
+    """
+    if family.name == LOADER and _head(fd) != b"\x7fELF":
+        return ""
+    if _is_operand(family, tid, stat):
+        return "script"
     if family.name == LOADER:
-        return _head(fd) == b"\x7fELF"
+        return "part"
     if family.name == SHELL:
         # A shell opens for others as well: `python < x.py` is an open by the shell.
-        if path.endswith(_ALL_ENDINGS) or _head(fd)[:2] == b"#!":
-            return True
-    elif path.endswith(family.endings):
-        return True
-    return _is_operand(family, tid, stat)
+        return "part" if path.endswith(_ALL_ENDINGS) or _head(fd)[:2] == b"#!" else ""
+    return "part" if path.endswith(family.endings) else ""
 
 
 def may_be_run(fd: int, stat: os.stat_result) -> bool:

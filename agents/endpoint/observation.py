@@ -23,8 +23,9 @@ ELSEWHERE = "(other mount)"
 class Question:
     """One file somebody wants to run, read as a script, or has just installed.
 
-    `fd` is the event's descriptor. `family` is the interpreter that opens it, None for an execve. `is_asked`:
-    somebody waits for the answer; false once answered, and for files that were written.
+    `fd` is the event's descriptor, `path` its path if that was read already. `family` is the interpreter that opens
+    it, None for an execve; `is_part`: not its script, but a module or a sourced file. `is_asked`: somebody waits for
+    the answer; false once answered, and for files written.
     """
 
     fd: int
@@ -34,6 +35,7 @@ class Question:
     family: Family | None = None
     path: str = ""
     action_type: str = "execute"
+    is_part: bool = False
     is_asked: bool = True
     writer: str = ""
     uid: int = -1

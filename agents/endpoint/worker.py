@@ -21,7 +21,7 @@ from agents.endpoint.creators import Creators
 from agents.endpoint.files import INLINE_BYTES, FileCache, Found, Key, key_of, look_at, stamps_of
 from agents.endpoint.gate import Gate
 from agents.endpoint.hash_pool import HashPool, Job, Result
-from agents.endpoint.interpreters import Family, Interpreters, may_be_run, reads_as_script
+from agents.endpoint.interpreters import Family, Interpreters, may_be_run, reads_as
 from agents.endpoint.kernel import fanotify, process
 from agents.endpoint.observation import Observer, Question, file_path, process_path
 from agents.endpoint.recorder import Recorder
@@ -158,9 +158,11 @@ class Worker:
 
     def _on_read(self, question: Question, family: Family) -> None:
         question.path = file_path(question.fd, question.stat)
-        if not reads_as_script(family, question.tid, question.path, question.stat, question.fd):
+        reading = reads_as(family, question.tid, question.path, question.stat, question.fd)
+        if not reading:
             self._pass(question.fd)
             return
+        question.is_part = reading == "part"
         question.action_type = "execute" if family.name == "loader" else "script"
         self._judge(question)
 
@@ -254,7 +256,8 @@ class Worker:
             follows = self._runs.remember(question, pid, facts, ruling.verdict)
             if follows and ruling.verdict == fanotify.ALLOW:
                 return
-        if not ruling.is_silent:
+        is_old = question.is_part and ruling.verdict == fanotify.ALLOW and self._runs.has_seen_part(facts)
+        if not ruling.is_silent and not is_old:
             self._recorder.record(self._book.event(facts, ruling, question.stat.st_size))
 
     def _pid_of(self, tid: int) -> int:

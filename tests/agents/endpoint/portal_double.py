@@ -5,6 +5,7 @@ It is the protocol's other side in a hundred lines, not the product's portal: fa
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import threading
@@ -305,11 +306,13 @@ def _handler(portal: PortalDouble) -> type[BaseHTTPRequestHandler]:
             except ConnectionResetError:
                 self.close_connection = True
                 return
-            self.send_response(status)
-            self.send_header("Content-Type", messages.MSGPACK)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                # An agent that was killed while it waited at the stream.
+                self.send_response(status)
+                self.send_header("Content-Type", messages.MSGPACK)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
     return Handler
 

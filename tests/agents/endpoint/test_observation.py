@@ -15,7 +15,7 @@ import pytest
 
 from agents.endpoint import interpreters
 from agents.endpoint.files import FileCache, Found, key_of, look_at
-from agents.endpoint.interpreters import Interpreters, Survey, family_by_name, reads_as_script
+from agents.endpoint.interpreters import Interpreters, Survey, family_by_name, reads_as
 from agents.endpoint.kernel import process
 from agents.endpoint.observation import ELSEWHERE, file_path, process_path
 from agents.endpoint.users import Users
@@ -144,22 +144,22 @@ def test_on_a_guarded_file_system_the_copy_is_never_opened(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("command", "name", "content", "expected"),
     [
-        ("sh {f}", "job", "read x", True),
-        ("sh -e -u {f}", "job", "read x", True),
-        ("bash -o pipefail {f}", "job", "read x", True),
-        ("sh -c cat {f}", "job", "echo", False),
-        ("sh -c cat", "job.sh", "echo", True),
-        ("sh -c cat", "job", "#!/bin/sh", True),
-        ("sh -c cat", "other.py", "x = 1", True),
-        ("sh -c cat", "data.csv", "1,2", False),
-        ("python {f}", "job", "input()", True),
-        ("python -c input() {f}", "job", "x = 1", False),
-        ("python -c input()", "data.sh", "#!/bin/sh", False),
-        ("python -c input()", "part.py", "x = 1", True),
+        ("sh {f}", "job", "read x", "script"),
+        ("sh -e -u {f}", "job", "read x", "script"),
+        ("bash -o pipefail {f}", "job", "read x", "script"),
+        ("sh -c cat {f}", "job", "echo", ""),
+        ("sh -c cat", "job.sh", "echo", "part"),
+        ("sh -c cat", "job", "#!/bin/sh", "part"),
+        ("sh -c cat", "other.py", "x = 1", "part"),
+        ("sh -c cat", "data.csv", "1,2", ""),
+        ("python {f}", "job", "input()", "script"),
+        ("python -c input() {f}", "job", "x = 1", ""),
+        ("python -c input()", "data.sh", "#!/bin/sh", ""),
+        ("python -c input()", "part.py", "x = 1", "part"),
     ],
 )
 def test_what_of_an_interpreters_opens_is_code(
-    tmp_path: Path, command: str, name: str, content: str, expected: bool
+    tmp_path: Path, command: str, name: str, content: str, expected: str
 ) -> None:
     path = tmp_path / name
     path.write_text(content)
@@ -168,7 +168,7 @@ def test_what_of_an_interpreters_opens_is_code(
     assert family is not None
     fd = os.open(path, os.O_RDONLY)
     with running(*words) as pid:
-        assert reads_as_script(family, pid, str(path), path.stat(), fd) is expected
+        assert reads_as(family, pid, str(path), path.stat(), fd) == expected
     os.close(fd)
 
 
