@@ -36,7 +36,6 @@ class Word(enum.IntEnum):
     SPOOLED_PERMITS = 12
     SPOOLED_DENIES = 13
     ANSWERED_BY_GUARDIAN = 14
-    WAKE_SYNCER = 15
 
 
 _JOURNAL = 32

@@ -37,11 +37,6 @@ class Found:
         """Whether the kernel would start an interpreter for it."""
         return self.head[:2] == b"#!"
 
-    @property
-    def is_program(self) -> bool:
-        """Whether it is an ELF file."""
-        return self.head == b"\x7fELF"
-
 
 def key_of(stat: os.stat_result) -> Key:
     """What names an inode while it is in use."""

@@ -81,11 +81,6 @@ def unmount_demo(path: str | os.PathLike[str]) -> None:
     raise MountError(f"{place} is still mounted after {_ATTEMPTS} attempts")
 
 
-def file_system_of(path: str | os.PathLike[str]) -> int:
-    """The device number of the file system that holds `path`."""
-    return Path(path).stat().st_dev
-
-
 def _resolved(path: str | os.PathLike[str]) -> str:
     # The parent is resolved, not the mount point itself: a dead mount cannot be looked into.
     given = Path(path).absolute()

@@ -5,7 +5,7 @@ threads: what is read from memory is for the audit, not for decisions.
 """
 
 # The hot path: a Path costs more than the system call.
-# ruff: noqa: PTH110, PTH115, PTH116
+# ruff: noqa: PTH115, PTH116
 
 from __future__ import annotations
 
@@ -138,11 +138,6 @@ def syscall(tid: int) -> tuple[int, list[int]]:
         return int(fields[0]), [int(field, 16) for field in fields[1:7]]
     except (OSError, ValueError, IndexError):
         return -1, []
-
-
-def is_alive(tid: int) -> bool:
-    """Whether there is such a thread."""
-    return os.path.exists(f"/proc/{tid}")
 
 
 def boot_id() -> str:
