@@ -107,7 +107,7 @@ def count(
 ) -> Count:
     """How many match, counted to 10,000 and for less than a second. `scope`: what `scope_of` made of the terms."""
     scope = scope or scope_of(reach, terms, organization)
-    found = _in_brief("SELECT audit_count(%s::int[], %s, %s, %s::jsonb, %s)", [*scope.parameters, MOST_COUNTED + 1])
+    found = in_brief("SELECT audit_count(%s::int[], %s, %s, %s::jsonb, %s)", [*scope.parameters, MOST_COUNTED + 1])
     if found is None:
         return Count(0, is_capped=True, is_known=False)
     number = int(found[0][0])
@@ -131,7 +131,7 @@ def histogram(
 
 def _slots(scope: Scope) -> list[Slot]:
     width = max(60, int((scope.high - scope.low).total_seconds() / _SLOTS))
-    found = _in_brief(
+    found = in_brief(
         "SELECT slot, outcome, n FROM audit_histogram(%s::int[], %s, %s, %s::jsonb, %s, %s)",
         [*scope.parameters, width, _MOST_IN_HISTOGRAM],
     )
@@ -170,7 +170,7 @@ def facets(
 def counts_by_organization(reach: Reach, terms: EventTerms) -> dict[int, int]:
     """Organization number -> how many match, among the newest 20,000; the hundred with the most of them."""
     scope = scope_of(reach, terms, None)
-    rows = _in_brief(
+    rows = in_brief(
         "SELECT value, n FROM audit_facets(%s::int[], %s, %s, %s::jsonb, %s, 100) WHERE facet = 'organization'",
         [*scope.parameters, _MOST_IN_FACETS],
     )
@@ -187,7 +187,7 @@ def matching_keys(
     if not scope.organizations or scope.low >= scope.high:
         return []
     at, number = cursor or (None, None)
-    found = _in_brief(
+    found = in_brief(
         "SELECT received_at, id, organization_number FROM audit_search(%s::int[], %s, %s, %s, %s, %s::jsonb, %s, %s)",
         [scope.organizations, scope.low, scope.high, at, number, json.dumps(scope.filters), size, shape],
         longest_ms=_LONGEST_LIST_MS,
@@ -208,7 +208,7 @@ def topmost(reach: Reach) -> list[UUID]:
 
 
 def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:
-    rows = _in_brief(
+    rows = in_brief(
         "SELECT facet, value, n FROM audit_facets(%s::int[], %s, %s, %s::jsonb, %s, %s)",
         [*scope.parameters, _MOST_IN_FACETS, _FACET_VALUES],
     )
@@ -218,7 +218,7 @@ def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def _in_brief(sql: str, parameters: Sequence[Any], *, longest_ms: int = _LONGEST_MS) -> list[tuple[Any, ...]] | None:
+def in_brief(sql: str, parameters: Sequence[Any], *, longest_ms: int = _LONGEST_MS) -> list[tuple[Any, ...]] | None:
     """The rows of a question, or None when they take longer than a page may wait for them."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:

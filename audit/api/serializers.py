@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from audit.event_rows import EventRow
+from audit.grouping import FIELDS
 from audit.models import RequestState
 from audit.words import ACTION_TYPES, OUTCOMES
 from policies.api.evaluation import DecisionAnswer
@@ -39,6 +40,7 @@ class EventQuery(QuerySerializer):
     created_by = serializers.CharField(help_text=_FILTER, **_TEXT)
     policy = serializers.CharField(help_text="Id, or the name at the time of the decision.", **_TEXT)
     application = serializers.CharField(help_text="Id, or the name at the time of the decision.", **_TEXT)
+    group_by = serializers.CharField(required=False, max_length=60, help_text=f"One or two of {', '.join(FIELDS)}.")
     q = serializers.CharField(help_text="A query line, as on the screen.", allow_blank=True, **_TEXT)
 
     def get_fields(self) -> dict[str, Any]:
@@ -102,6 +104,13 @@ class EventAnswer(serializers.Serializer[EventRow]):
             return None
         permits, denies = row.dropped
         return {"dropped_permits": permits, "dropped_denies": denies}
+
+
+class GroupAnswer(serializers.Serializer[Any]):
+    values = serializers.DictField(child=serializers.CharField())
+    count = serializers.IntegerField(source="number")
+    first_at = InstantField()
+    last_at = InstantField()
 
 
 class ExplanationAnswer(serializers.Serializer[Any]):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rest_framework.response import Response
 
-from audit import export, history, requests, search
+from audit import export, grouping, history, requests, search
 from audit.api import serializers as shapes
 from audit.approvals import Permit, permit_application
 from audit.event_rows import EventRow
@@ -53,8 +53,16 @@ class EventList(PortalAPIView):
         return super().perform_content_negotiation(request, force=True)
 
     def get(self, request: PortalAPIRequest) -> Any:
-        """Events that match all filters. `count=true` counts to 10,000."""
-        terms = terms_of_parameters(self.asked())
+        """Events that match all filters. `count=true` counts to 10,000.
+
+        With `group_by` the results are groups instead, the largest first and not paged: each has `values` (field ->
+        value), `count`, `first_at`, `last_at`.
+        """
+        asked = self.asked()
+        terms = terms_of_parameters(asked)
+        if asked.get("group_by"):
+            groups = grouping.grouped(request.reach, terms, grouping.fields_of(asked["group_by"]))
+            return Response({"results": shapes.GroupAnswer(groups, many=True).data, "next": None, "previous": None})
         if "text/csv" in request.headers.get("Accept", ""):
             return export.csv_response(export.csv_lines(request.reach, terms))
         page = search.events(request.reach, terms, after=cursor(request), size=page_size(request))

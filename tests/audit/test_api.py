@@ -119,6 +119,23 @@ def test_csv_by_accept_is_the_whole_list_and_is_told(sent: None, reader: User) -
     assert Entry.rows.filter(verb="audit.exported").count() == 1
 
 
+def test_events_are_counted_by_one_or_two_fields(sent: None, reader: User, stranger: User) -> None:
+    caller = Caller(reader)
+
+    def groups(query: str) -> list[tuple[Any, ...]]:
+        answer = caller.get(f"events/?{query}")
+        assert answer.status_code == 200, answer.content
+        return sorted((*group["values"].values(), group["count"]) for group in answer.json()["results"])
+
+    assert groups("group_by=effect") == [("denied", 1), ("permitted", 1), ("ringfenced", 1), ("would_deny", 1)]
+    assert groups("group_by=computer,action_type") == [("FIN-LT-01", "execute", 3), ("FIN-LT-01", "install", 1)]
+    assert groups("group_by=user&any_deny=true") == [("ABLE\\jdoe", 1), ("jdoe", 1)]
+    assert groups("group_by=group&path=temp") == [("Finance", 2)]
+    for wrong in ("nothing", "user,user", "user,path,process", "user;DROP"):
+        assert caller.get(f"events/?group_by={wrong}").status_code == 422
+    assert Caller(stranger).get("events/?group_by=path").json()["results"] == []
+
+
 def test_strangers_get_404_and_an_empty_list(sent: None, owner: User, stranger: User) -> None:
     event_id = Caller(owner).get("events/").json()["results"][0]["id"]
     caller = Caller(stranger)

@@ -67,6 +67,7 @@ def test_with_the_first_wall_gone_the_definer_functions_still_hide_foreign_rows(
             ("SELECT audit_count(%s::int[], %s, %s, %s::jsonb, 100)", ()),
             ("SELECT coalesce(sum(n), 0) FROM audit_histogram(%s::int[], %s, %s, %s::jsonb, 3600, 1000)", ()),
             ("SELECT coalesce(sum(n), 0) FROM audit_facets(%s::int[], %s, %s, %s::jsonb, 1000, 50)", ()),
+            ("SELECT coalesce(sum(n), 0) FROM audit_grouped(%s::int[], %s, %s, %s::jsonb, '{path}', 1000, 50)", ()),
         ):
             own_only = replace(everything, organizations=[brisk_otter.number]).parameters
             foreign_only = replace(everything, organizations=[able_moose.number]).parameters

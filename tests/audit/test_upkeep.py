@@ -86,6 +86,6 @@ def test_the_coming_week_has_its_partitions(fin_01: Computer) -> None:
 
 def test_what_takes_too_long_is_given_up_and_harms_nothing(db: None) -> None:
     usual = ask("SHOW statement_timeout")
-    assert search._in_brief("SELECT pg_sleep(10)", [], longest_ms=50) is None
-    assert search._in_brief("SELECT 1", [], longest_ms=5000) == [(1,)]
+    assert search.in_brief("SELECT pg_sleep(10)", [], longest_ms=50) is None
+    assert search.in_brief("SELECT 1", [], longest_ms=5000) == [(1,)]
     assert ask("SHOW statement_timeout") == usual
