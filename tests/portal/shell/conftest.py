@@ -12,18 +12,22 @@ from django.test import Client
 from playwright.sync_api import Page, ViewportSize
 
 from portal.accounts.models import Role, User
+from portal.supervisor.browser import browser_path
 from portal.tenants.scoping import reaching
 from tests import factories
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    path = browser_path(os.environ)
+    if path is None:
+        message = "no Chromium: install it, or set CHROMIUM=/path/to/it"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps a loop in the thread that also asks the database
-    return {**browser_type_launch_args, "executable_path": CHROMIUM}
+    return {**browser_type_launch_args, "executable_path": path}
 
 
 @pytest.fixture
