@@ -64,7 +64,7 @@ def denials_by_organization(reach: Reach) -> dict[UUID, CardValue]:
     return {
         one.id: CardValue(
             numbers[one.number],
-            "denied in 24 h",
+            "",
             f"{_href('audit:event-list', one)}?q=decision:denied+since:24h",
             "deny",
         )

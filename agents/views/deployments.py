@@ -115,6 +115,7 @@ def _context(request: PortalRequest, found: Deployment) -> dict[str, Any]:
         "may_roll_back": may_write and not is_rolling and found.restores_id is None and progress.live > 0,
         "silent": sweep.silent_seconds(),
         "swapped": bool(request.htmx) and request.htmx.target == "rows",
+        "has_ended_meanwhile": bool(request.htmx) and request.htmx.target == "progress" and not is_rolling,
     }
 
 

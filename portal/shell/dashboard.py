@@ -4,7 +4,7 @@ source leaves the others standing. Reads only."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Count
@@ -40,6 +40,7 @@ class OrganizationRow:
 
     organization: Organization
     computers: int
+    labels: Sequence[str] = ()
     cells: Sequence[CardValue] = field(default_factory=tuple)
 
     @property
@@ -49,9 +50,11 @@ class OrganizationRow:
 
     @property
     def first_thing(self) -> CardValue | None:
-        """The most serious number with a note: what to do first."""
-        noted = [cell for cell in self.cells if cell.note and cell.number]
-        return max(noted, key=lambda cell: ATTENTION.get(cell.tone, 0), default=None)
+        """The first number, in the order of the columns, that asks for somebody; its note begins with what it is."""
+        for label, cell in zip(self.labels, self.cells, strict=True):
+            if cell.number and ATTENTION.get(cell.tone, 0):
+                return replace(cell, note=", ".join(filter(None, (f"{label}: {cell.number:,}", cell.note))))
+        return None
 
 
 def cards(reach: Reach, organization: Organization | None) -> list[NamedCard]:
@@ -75,11 +78,13 @@ def columns(reach: Reach) -> list[OrganizationColumn]:
 def organization_rows(reach: Reach) -> list[OrganizationRow]:
     """Every organization in reach with its numbers, by attention. Two statements, and one a column."""
     counts = _computer_counts(reach)
-    read = [column.read(reach) for column in columns(reach)]
+    offered = columns(reach)
+    read = [column.read(reach) for column in offered]
     rows = [
         OrganizationRow(
             organization,
             counts.get(organization.id, 0),
+            [column.label for column in offered],
             [values.get(organization.id, CardValue(0)) for values in read],
         )
         for organization in queries.organizations(reach)

@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
+from django.db.models.expressions import Combinable
 
 from portal.common import clock
 from portal.tenants.models import Mode, OperatingSystem
+from portal.tenants.modes import mode_in_force_sql
 from portal.tenants.reach import Reach
 from portal.tenants.searches import computers_matching
 
@@ -39,8 +41,8 @@ class Facet:
 def computer_facets(reach: Reach, asked: dict[str, Any]) -> list[Facet]:
     """Mode, system, group and silence of the computers that the other filters leave. Four statements."""
     return [
-        _by_field(reach, asked, "Mode", "mode", "mode", dict(Mode.choices)),
-        _by_field(reach, asked, "System", "os", "os", dict(OperatingSystem.choices)),
+        _by_field(reach, asked, "Mode", "mode", mode_in_force_sql(), dict(Mode.choices)),
+        _by_field(reach, asked, "System", "os", F("os"), dict(OperatingSystem.choices)),
         _by_group(reach, asked, with_organization="organization" not in asked),
         _silence(reach, asked),
     ]
@@ -52,9 +54,9 @@ def _rest(reach: Reach, asked: dict[str, Any], parameter: str) -> Any:
 
 
 def _by_field(
-    reach: Reach, asked: dict[str, Any], title: str, parameter: str, column: str, labels: dict[str, Any]
+    reach: Reach, asked: dict[str, Any], title: str, parameter: str, column: Combinable, labels: dict[str, Any]
 ) -> Facet:
-    counted = dict(_rest(reach, asked, parameter).values_list(column).annotate(n=Count("id")))
+    counted = dict(_rest(reach, asked, parameter).annotate(facet=column).values_list("facet").annotate(n=Count("id")))
     picked = asked.get(parameter)
     values = [
         FacetValue(str(labels[key]), "" if key == picked else key, counted.get(key, 0), key == picked)

@@ -12,6 +12,7 @@ from portal.common import clock
 from portal.tenants import journal, queries
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Computer, ComputerGroup, Entry, Organization
+from portal.tenants.modes import mode_in_force_sql
 from portal.tenants.reach import Reach
 
 
@@ -49,7 +50,8 @@ def computers_matching(
 ) -> QuerySet[Computer]:
     """Computers in reach, narrowed; a global group gives the computers it holds by rule.
 
-    `silent_days`: no word for so long, or never. `q`: in the name, last user or machine id.
+    `mode`: the one in force, also by its group. `silent_days`: no word for so long, or never. `q`: in the name, last
+    user or machine id.
     """
     found = queries.computers(reach, _organization_id(reach, organization))
     if group:
@@ -57,7 +59,7 @@ def computers_matching(
     if os:
         found = found.filter(os=os)
     if mode:
-        found = found.filter(mode=mode)
+        found = found.alias(mode_in_force=mode_in_force_sql()).filter(mode_in_force=mode)
     if silent_days is not None:
         since = clock.now() - timedelta(days=silent_days)
         found = found.filter(Q(last_seen_at__lt=since) | Q(last_seen_at__isnull=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -47,6 +48,16 @@ def smart(moment: datetime, zone: ZoneInfo) -> str:
     if local.date() == today.date() - timedelta(days=1):
         return local.strftime("yesterday %H:%M")
     return local.strftime("%d %b %H:%M" if local.year == today.year else "%d %b %Y")
+
+
+def axis(marks: Sequence[datetime], zone: ZoneInfo) -> list[str]:
+    """Labels under a time axis: minutes, the day where it changes; only days when the marks are a day or more apart."""
+    local = [mark.astimezone(zone) for mark in marks]
+    if len(local) > 1 and local[1] - local[0] >= timedelta(hours=20):
+        return [mark.strftime("%a %d") for mark in local]
+    before = [None, *(mark.date() for mark in local)]
+    forms = ("%H:%M" if mark.date() == day else "%a %H:%M" for mark, day in zip(local, before, strict=False))
+    return [mark.strftime(form) for mark, form in zip(local, forms, strict=True)]
 
 
 def length(seconds: float) -> str:

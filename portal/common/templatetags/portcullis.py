@@ -210,6 +210,13 @@ def _said(moment: datetime, form: str, zone: Any) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def axis(context: Any, marks: Sequence[datetime]) -> SafeString:
+    """Labels under a time axis, in the viewer's zone: `Thu 14:00`, `18:00`, …"""
+    labels = moments.axis(marks, moments.zone_of(context))
+    return format_html_join("", "<span>{}</span>", ((label,) for label in labels))
+
+
+@register.simple_tag(takes_context=True)
 def now_in_zone(context: Any, form: str = "full") -> str:
     """This moment with its zone."""
     return clock.now().astimezone(moments.zone_of(context)).strftime(moments.FORMS[form])

@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 
 from portal.common.registry import Delivery
 from portal.common.templatetags.portcullis import delivery as chip
+from portal.common.templatetags.portcullis import mode as mode_chip
+from portal.tenants import modes
 from portal.tenants.models import Computer, Entry
 
 register = template.Library()
@@ -29,6 +31,12 @@ def delivered_chip(found: Delivery | None) -> SafeString:
     """The delivery chip; what was never acknowledged is plain."""
     shown = found or _NONE
     return chip(shown.tone, text=shown.label)
+
+
+@register.simple_tag(takes_context=True)
+def mode_in_force(context: Any, computer: Computer) -> SafeString:
+    """The mode that holds, also when it is the group's. Reads `computer.group`."""
+    return mode_chip(context, *modes.mode_in_force(computer))
 
 
 @register.simple_tag(takes_context=True)
