@@ -17,7 +17,7 @@ from portal.accounts.sessions import end_sessions
 from portal.accounts.tokens import revoke_tokens_of
 from portal.common.errors import Conflict, FieldError, Invalid, NotFound, Refused
 from portal.tenants import journal, queries
-from portal.tenants.administration.naming import check_time_zone, checked_name
+from portal.tenants.administration.naming import checked_name
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach, system_reach
@@ -207,20 +207,6 @@ def sign_person_out(reach: Reach, *, user_id: UUID | str) -> int:
     ended = end_sessions(user)
     journal.record(reach, "person.signed_out", user, organization_id=home, sessions_ended=ended)
     return ended
-
-
-@transaction.atomic
-def change_own_profile(reach: Reach, *, user: User, name: str, time_zone: str) -> None:
-    """What a person may change about themselves. Raises Invalid."""
-    check_time_zone(time_zone or "UTC")
-    before = {"name": user.name, "time_zone": user.time_zone}
-    user.name, user.time_zone = checked_name(name), time_zone
-    after = {"name": user.name, "time_zone": user.time_zone}
-    home = home_of(user)
-    if before != after:
-        user.save(update_fields=["name", "time_zone"])
-        if home is not None:
-            journal.record(reach, "person.renamed", user, organization_id=home, before=before, after=after)
 
 
 def roles_of(reach: Reach, user: User) -> QuerySet[Membership]:

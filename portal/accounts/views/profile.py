@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse, reverse_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
-from portal.accounts import people, sessions
+from portal.accounts import own, people, sessions
 from portal.accounts.forms import ProfileForm
 from portal.accounts.models import User
 from portal.accounts.session_rules import asks_for_second_factor, factors_of
@@ -26,7 +26,7 @@ def profile(request: PortalRequest) -> HttpResponse:
     user = cast(User, request.user)
     form = ProfileForm(request.POST or None, initial={"name": user.name, "time_zone": user.time_zone or "UTC"})
     if request.method == "POST" and form.is_valid():
-        people.change_own_profile(request.reach, user=user, **form.cleaned_data)
+        own.change_own_profile(request.reach, user=user, **form.cleaned_data)
         return redirect("profile")
     context = {
         "form": form,
@@ -42,7 +42,8 @@ def profile(request: PortalRequest) -> HttpResponse:
 @require_POST
 def session_end(request: PortalRequest, session: int) -> HttpResponse:
     """End one of one's own sessions; the present one is signed out of."""
-    if sessions.end_session(cast(User, request.user), session, current_key=request.session.session_key):
+    user, key = cast(User, request.user), request.session.session_key
+    if own.end_own_session(request.reach, user=user, session_id=session, current_key=key):
         logout(request)
         return redirect("account_login")
     return HttpResponseRedirect(reverse("profile") + "#sessions")
@@ -52,7 +53,8 @@ def session_end(request: PortalRequest, session: int) -> HttpResponse:
 @require_POST
 def sessions_end(request: PortalRequest) -> HttpResponse:
     """End all of one's own sessions but the present one."""
-    sessions.end_sessions(cast(User, request.user), but_key=request.session.session_key)
+    user, key = cast(User, request.user), request.session.session_key
+    own.end_own_other_sessions(request.reach, user=user, current_key=key)
     return HttpResponseRedirect(reverse("profile") + "#sessions")
 
 

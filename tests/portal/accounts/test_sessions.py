@@ -18,7 +18,7 @@ from portal.accounts.reaches import reach_of_user
 from portal.accounts.tasks import tidy
 from portal.common import clock
 from portal.common.api.models import KeptAnswer
-from portal.tenants.models import Organization
+from portal.tenants.models import Entry, Organization
 from tests.factories import PASSWORD
 from tests.portal.api.caller import Caller
 
@@ -95,6 +95,7 @@ def test_all_other_sessions_end_at_once(reader: User) -> None:
     here, there = signed_in(reader), signed_in(reader)
     here.post("/account/sessions/end/")
     assert is_in(here) and not is_in(there)
+    assert Entry.rows.get(verb="person.sessions_ended").details == {"sessions_ended": 1}
 
 
 def test_locking_somebody_out_ends_every_session_and_token_at_once(
