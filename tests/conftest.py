@@ -32,6 +32,16 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
     settings.MFA_REQUIRED_ROLES = []
+    _take_own_valkey_database()
+
+
+def _take_own_valkey_database() -> None:
+    """One for each test process: a cache that one of them clears is nobody else's, nor are its sign-in limits."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) + 1
+    settings.REDIS_URL = f"{settings.REDIS_URL}?db={number}"
+    settings.CACHES["default"]["LOCATION"] = settings.REDIS_URL
+    if settings.CELERY_BROKER_URL.startswith("redis+socket://"):
+        settings.CELERY_BROKER_URL = f"{settings.CELERY_BROKER_URL}?virtual_host={number}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
