@@ -17,6 +17,7 @@ from audit.event_rows import EventRow, split_path
 from audit.history import History, history_of
 from audit.name_shapes import changes, proposed_pattern, shape_of
 from audit.search_terms import EventTerms, TextTerm, like_pattern
+from audit.stored_text import has_hidden_characters
 from policies.catalogue import RuleDraft
 from portal.common import clock
 from portal.tenants.models import Organization
@@ -101,8 +102,9 @@ def _automatic(
             "The path keeps it to this program.",
         )
         return replace(nothing, certificate=manual.certificate, path=manual.path), why
-    if event.sha256 and history.is_hash_stable and not name_changes:
-        return replace(nothing, hash=manual.hash), (history.sentence, "The hash is the surest way to know a file.")
+    if event.sha256 and not history.hash_changes and not name_changes:
+        seen = history.sentence if history.versions else "It was not seen before."
+        return replace(nothing, hash=manual.hash), (seen, "The hash is the surest way to know a file.")
     if event.sha256 and not event.path:
         return replace(nothing, hash=manual.hash), ("Only its hash is known.",)
     why_path = (
@@ -141,8 +143,11 @@ def strength_of(rule: RuleDraft) -> int:
 
 
 def proposed_name(event: EventRow) -> str:
-    """A name for a new application: the signer's program, or the folder a changing script lies in, or the file."""
-    folder, file_name = split_path(event.path)
+    """A name for a new application: the file's, or that of the folder in which changing scripts lie.
+
+    Without the characters that do not show: a name of ours must not imitate another.
+    """
+    folder, file_name = split_path("".join(c for c in event.path if not has_hidden_characters(c)))
     stem = file_name.rpartition(".")[0] or file_name
     if changes(file_name):
         parent = [part for part in folder.replace("\\", "/").split("/") if part]

@@ -223,6 +223,14 @@ def test_a_request_asked_twice_is_one_request(fin_01: Computer) -> None:
     assert requests.answer_of(ApprovalRequest.rows.get()).status == "pending"
 
 
+def test_a_request_whose_event_has_not_arrived_is_proposed_by_hash(fin_01: Computer) -> None:
+    row = requests.event_of(ask(fin_01, path="C:\\invoice\u202efdp.exe"))
+    proposal = suggestion(factories.SYSTEM, row)
+    assert proposal.rule == RuleDraft(hash="c" * 64)
+    assert proposal.name == "invoicefdp"
+    assert "do not show" in " ".join(proposal.warnings)
+
+
 def test_a_computer_cannot_flood_the_queue(fin_01: Computer) -> None:
     for number in range(requests.MOST_PENDING):
         ask(fin_01, path=f"C:\\{number}.exe")
