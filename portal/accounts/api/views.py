@@ -132,6 +132,7 @@ class PersonDetail(PortalAPIView):
     needs = {"GET": Capability.USER_READ, "PATCH": Capability.USER_WRITE}
     body = {"PATCH": shapes.PersonChange}
     answer = {"GET": shapes.PersonAnswer}
+    examples = {"PATCH": ({"is_active": False}, None)}
     volatile = frozenset({"last_login_at"})
 
     def current(self, request: PortalAPIRequest, user_id: str) -> User:
@@ -152,6 +153,7 @@ class PersonRoles(PortalAPIView):
     needs = {"POST": Capability.USER_WRITE}
     body = {"POST": shapes.RoleBody}
     answer = {"GET": shapes.PersonAnswer}
+    examples = {"POST": ({"organization": "able-moose-accounting", "role": "customer_admin"}, None)}
 
     def current(self, request: PortalAPIRequest, user_id: str) -> User:
         return people.person(request.reach, user_id)

@@ -15,6 +15,7 @@ from portal.tenants import queries, searches
 from portal.tenants.administration import computers as computer_writes
 from portal.tenants.administration import groups as group_writes
 from portal.tenants.administration import organizations as organization_writes
+from portal.tenants.api import examples
 from portal.tenants.api import serializers as shapes
 from portal.tenants.capabilities import Capability
 from portal.tenants.delivery import deliveries
@@ -31,7 +32,7 @@ class OrganizationList(PortalAPIView):
     answer = {"GET": shapes.OrganizationAnswer}
     query = shapes.OrganizationQuery
     lists = True
-    examples = {"POST": ({"name": "Able Moose Accounting", "parent": "northwind-it"}, None)}
+    examples = {"POST": ({"name": "Able Moose Accounting", "parent": "northwind-it"}, examples.ORGANIZATION)}
 
     def get(self, request: PortalAPIRequest) -> Response:
         return self.listing(searches.organizations_matching(request.reach, **self.asked()), BY_NAME)
@@ -54,6 +55,7 @@ class OrganizationDetail(PortalAPIView):
     }
     body = {"PATCH": shapes.OrganizationChange}
     answer = {"GET": shapes.OrganizationAnswer}
+    examples = {"GET": (None, examples.ORGANIZATION), "PATCH": ({"time_zone": "Europe/Vienna"}, examples.ORGANIZATION)}
 
     def current(self, request: PortalAPIRequest, reference: str) -> Organization:
         return queries.organization(request.reach, reference)
@@ -81,7 +83,7 @@ class GroupList(PortalAPIView):
     answer = {"GET": shapes.GroupAnswer}
     query = shapes.GroupQuery
     lists = True
-    examples = {"POST": ({"organization": "able-moose-accounting", "name": "Finance", "os": "windows"}, None)}
+    examples = {"POST": ({"organization": "able-moose-accounting", "name": "Finance", "os": "windows"}, examples.GROUP)}
 
     def get(self, request: PortalAPIRequest) -> Response:
         return self.listing(searches.groups_matching(request.reach, **self.asked()), BY_NAME)
@@ -104,6 +106,7 @@ class GroupDetail(PortalAPIView):
     }
     body = {"PATCH": shapes.GroupChange}
     answer = {"GET": shapes.GroupAnswer}
+    examples = {"GET": (None, examples.GROUP), "PATCH": ({"initial_learning_days": 7}, examples.GROUP)}
 
     def current(self, request: PortalAPIRequest, reference: str) -> ComputerGroup:
         return queries.group(request.reach, reference)
@@ -147,6 +150,7 @@ class ComputerDetail(PortalAPIView):
     }
     body = {"PATCH": shapes.ComputerChange}
     answer = {"GET": shapes.ComputerAnswer}
+    examples = {"GET": (None, examples.COMPUTER), "PATCH": ({"group": "sales"}, examples.COMPUTER)}
     volatile = frozenset({"last_seen_at", "last_user", "agent_version", "bundle_version", "bundle_sha256", "in_sync"})
 
     def current(self, request: PortalAPIRequest, computer_id: str) -> Computer:

@@ -10,7 +10,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.validation import validate_schema
 
+from portal.accounts.models import User
 from portal.common.api.docs import description
+from portal.tenants.api import examples
+from portal.tenants.models import Organization
+from tests import factories
+from tests.portal.api.caller import Caller
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +70,15 @@ def test_the_schema_and_the_page_are_served() -> None:
     assert "organizations_create" in text
     assert 'id="problem-422"' in text
     assert "<script>" not in text and "style=" not in text
+
+
+def test_an_example_has_the_fields_of_its_answer(reader: User, able_moose: Organization) -> None:
+    computer = factories.computer(factories.group(able_moose, "Finance"), "FIN-LT-07")
+    caller = Caller(reader)
+    shown = {
+        f"organizations/{able_moose.id}/": examples.ORGANIZATION,
+        f"computer-groups/{computer.group_id}/": examples.GROUP,
+        f"computers/{computer.id}/": examples.COMPUTER,
+    }
+    for path, example in shown.items():
+        assert list(caller.get(path).json()) == list(example), path
