@@ -12,8 +12,10 @@ WORKERS ?= auto
 PYTEST_ARGS ?=
 SUPERVISOR = $(PY) -m portal.supervisor
 WITH_SERVERS = $(SUPERVISOR) services --
+BENCH_SERVICES = $(SUPERVISOR) services --durable --data-dir "$${DATA_DIR:-.run}/bench" --
+BENCH_ARGS ?=
 
-.PHONY: help run test lint format bench bench-full reset environment environment-dev checks tests
+.PHONY: help run test lint format bench bench-full reset environment environment-dev checks tests benchmarks
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,10 +37,10 @@ format: environment-dev ## Rewrite the sources in the house's format
 	@$(PY) -m ruff format --quiet .
 
 bench: environment-dev ## The short benchmarks, each a ratio against a baseline of the same run
-	@$(SUPERVISOR) services --durable -- $(PY) -m benchmarks
+	@$(BENCH_SERVICES) $(MAKE) benchmarks
 
 bench-full: environment-dev ## All benchmarks at full size
-	@$(SUPERVISOR) services --durable -- $(PY) -m benchmarks --full
+	@$(BENCH_SERVICES) $(MAKE) benchmarks BENCH_ARGS=--full
 
 reset: ## Throw the data away (database, logs, secrets, demo computers)
 	@$(PYTHON) -m portal.supervisor.reset
@@ -65,6 +67,10 @@ check-floors:
 	$(VENV)/bin/lint-imports
 check-migrations:
 	$(PY) manage.py makemigrations --check --dry-run
+
+benchmarks:
+	$(PY) manage.py migrate --database=owner --noinput --verbosity 0
+	$(PY) -m benchmarks $(BENCH_ARGS)
 
 tests:
 	$(PY) -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadgroup $(PYTEST_ARGS)

@@ -1,6 +1,6 @@
 """How fast batches become events, against two baselines in the same run.
 
-    .venv/bin/python benchmarks/ingest.py [ROUNDS] [ROWS]
+    .venv/bin/python -m benchmarks.ingest [--full]
 
 `ours`: `audit.ingest.ingest_batch` as the agent gateway calls it: decode, ledger, dictionaries, wall, four indexes.
 `bulk_create`: decode, then Django's ORM into one wide table with Django's default indexes: what one would write first.
@@ -12,6 +12,7 @@ database with migrations applied: it makes and drops tables of its own and leave
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import random
@@ -213,8 +214,9 @@ def tables() -> None:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    rows = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="five rounds of 50,000 rows")
+    rounds, rows = (5, 50_000) if parser.parse_args().full else (3, 10_000)
     tables()
     bench, chance = Bench(), random.Random(20261121)
     bench.ours(made_up(RECURRING, chance, recurring=True))  # these files are known, as they are after some hours

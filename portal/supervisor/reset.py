@@ -15,6 +15,8 @@ from portal.supervisor.layout import SHARED_DATA_ROOT, Layout
 from portal.supervisor.mounts import unmount_below
 from portal.supervisor.run_lock import run_lock
 
+INNER = ("test", "bench")  # data directories of `make test` and `make bench`
+
 
 def main() -> int:
     layout = Layout.from_environment(os.environ)
@@ -34,9 +36,9 @@ def reset(layout: Layout) -> list[Path]:
     if not layout.lock.exists():
         raise StartRefused(f"{layout.data} was not made by Portcullis; nothing was removed.")
     with run_lock(layout.lock):
-        test_data = Layout.at(layout.data / "test")
-        if test_data.lock.exists():
-            reset(test_data)
+        for inner in (Layout.at(layout.data / name) for name in INNER):
+            if inner.lock.exists():
+                reset(inner)
         unmount_below(layout.data)
         gone = [path for path in (layout.data, _outside(layout)) if path and path.exists()]
         for path in gone:
