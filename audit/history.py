@@ -10,8 +10,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from audit.event_rows import EventRow
+from audit import search
+from audit.event_rows import EventRow, split_path
+from audit.name_shapes import changes, shape_of
 from audit.search_scope import organization_numbers
+from audit.search_terms import EventTerms, TextTerm, like_pattern
 from audit.stored_text import stored
 from portal.common import clock
 from portal.common.errors import FieldError, Invalid
@@ -19,6 +22,8 @@ from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 
 WINDOW_DAYS = 30
+MOST_ALIKE = 30
+_MOST_SIGHTINGS = 200
 _SETTLED = timedelta(days=7)
 
 
@@ -37,12 +42,17 @@ class Version:
     organizations: int
     created_by: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        return split_path(self.path)[1]
+
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The versions, oldest first, and the verdict on using the hash as a rule.
 
     `hash_changes`: how many new hashes appeared under the path in the last 30 days, after its first one.
+    `names`: the paths that were taken together, empty when only the exact one was looked at.
     """
 
     path: str
@@ -52,6 +62,12 @@ class History:
     sentence: str
     tone: str
     is_hash_stable: bool
+    names: tuple[str, ...] = ()
+
+    @property
+    def name_changes(self) -> bool:
+        """Whether the name has a part that looks as if it changed each time."""
+        return changes(split_path(self.path)[1])
 
     @property
     def hashes(self) -> int:
@@ -92,6 +108,37 @@ def file_history(
         )
         versions = tuple(_version(row) for row in cursor.fetchall())
     return _judged(path, sha256.lower(), versions)
+
+
+def history_of_alike(reach: Reach, *, path: str, organization: Organization | None = None) -> History:
+    """The histories of `path` and of the names beside it that differ only in digits, hex runs or GUIDs, as one.
+
+    At most 30 names, the newest; how rows were grouped is told by `names`.
+    """
+    paths = paths_alike(reach, path, organization=organization)[:MOST_ALIKE]
+    versions = [v for one in paths for v in file_history(reach, path=one, organization=organization).versions]
+    versions.sort(key=lambda version: version.first_at)
+    hashes = len({v.sha256 for v in versions if v.sha256})
+    if len(paths) < 2:
+        return _judged(path, "", versions)
+    sentence = (
+        f"{len(paths)} names of this shape with {hashes} hashes: do not use a hash rule, use a pattern for the name."
+    )
+    return History(path, "", tuple(versions), max(hashes - 1, 0), sentence, "deny", False, tuple(paths))
+
+
+def paths_alike(reach: Reach, path: str, *, organization: Organization | None = None) -> list[str]:
+    """`path` first, then the paths of the same folder and shape that were seen in 30 days, newest first, each once."""
+    folder, name = split_path(path)
+    if not folder or not changes(name):
+        return [path] if path else []
+    low = clock.now() - timedelta(days=WINDOW_DAYS)
+    terms = EventTerms(low=low, texts=(TextTerm("path", (like_pattern(f"{folder}*"),)),))
+    rows = search.events(reach, terms, organization=organization, size=_MOST_SIGHTINGS).rows
+    alike = [
+        row.path for row in rows if row.folder.lower() == folder.lower() and shape_of(row.file_name) == shape_of(name)
+    ]
+    return list(dict.fromkeys((path, *alike)))
 
 
 def _version(row: Sequence[Any]) -> Version:

@@ -10,21 +10,13 @@ The automatic rule, after the advice on scripts of remote-management tools (narr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from audit import search
 from audit.event_rows import EventRow, split_path
-from audit.history import History, history_of
-from audit.name_shapes import changes, proposed_pattern, shape_of
-from audit.search_terms import EventTerms, TextTerm, like_pattern
+from audit.history import History, history_of, paths_alike
+from audit.name_shapes import changes, proposed_pattern
 from audit.stored_text import has_hidden_characters
 from policies.catalogue import RuleDraft
-from portal.common import clock
-from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
-
-SIGHTING_DAYS = 30
-_MOST_SIGHTINGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ def suggestion(reach: Reach, event: EventRow) -> Suggestion:
     """The prefilled answers for one event. Reads its file's history and the sightings beside it."""
     history = history_of(reach, event)
     os = event.computer.os if event.computer else "windows"
-    sightings = _sightings(reach, event)
+    sightings = tuple(paths_alike(reach, event.path, organization=event.organization))
     pattern = proposed_pattern(event.path, sightings, os) if event.path else ""
     manual = RuleDraft(
         hash=event.sha256,
@@ -153,23 +145,3 @@ def proposed_name(event: EventRow) -> str:
         parent = [part for part in folder.replace("\\", "/").split("/") if part]
         return f"{parent[-1][:80]} scripts" if parent else "Scripts"
     return stem[:100] or event.signer[:100] or "Application"
-
-
-def _sightings(reach: Reach, event: EventRow) -> tuple[str, ...]:
-    """Paths of the same shape in the same folder, of the last 30 days, newest first, the event's own first."""
-    folder, name = split_path(event.path)
-    if not folder or event.organization is None or not changes(name):
-        return (event.path,) if event.path else ()
-    terms = EventTerms(
-        low=clock.now() - timedelta(days=SIGHTING_DAYS),
-        texts=(TextTerm("path", (like_pattern(f"{folder}*"),)),),
-    )
-    rows = search.events(reach, terms, organization=_organization(event), size=_MOST_SIGHTINGS).rows
-    alike = [
-        row.path for row in rows if row.folder.lower() == folder.lower() and shape_of(row.file_name) == shape_of(name)
-    ]
-    return tuple(dict.fromkeys((event.path, *alike)))
-
-
-def _organization(event: EventRow) -> Organization | None:
-    return event.organization

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from audit import export, search
 from audit.explain import explain
-from audit.history import file_history, history_of
+from audit.history import file_history, history_of, history_of_alike
 from audit.listing import DEFAULT_LINE, listing, related
 from audit.search_terms import EventTerms
 from audit.verdicts import verdict
@@ -87,11 +87,10 @@ def _may_permit(request: PortalRequest, organization: Any) -> bool:
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def history(request: PortalRequest) -> HttpResponse:
-    """View File History of `?path=` or `?sha256=`."""
-    seen = file_history(
-        request.reach,
-        path=request.GET.get("path", ""),
-        sha256=request.GET.get("sha256", ""),
-        organization=request.organization,
-    )
+    """View File History of `?path=` or `?sha256=`; with `&alike=1` names that differ only in digits count as one."""
+    path, sha256 = request.GET.get("path", ""), request.GET.get("sha256", "")
+    if path and request.GET.get("alike"):
+        seen = history_of_alike(request.reach, path=path, organization=request.organization)
+    else:
+        seen = file_history(request.reach, path=path, sha256=sha256, organization=request.organization)
     return respond(request, "audit/file_history.html", {"history": seen}, fragments={"drawer"})

@@ -190,6 +190,17 @@ def test_file_history_says_whether_a_hash_rule_would_hold(as_user: SignIn, reade
     assert page.count("hash:0000") == 5
 
 
+def test_names_that_change_can_be_taken_together(as_user: SignIn, reader: User, denied: EventRow) -> None:
+    client = as_user(reader)
+    exact = client.get(f"{LIST}file-history/", {"path": denied.path}).content.decode()
+    assert "Treat digits and GUIDs in the name as equal" in exact
+    assert "One hash so far" in exact
+    alike = client.get(f"{LIST}file-history/", {"path": denied.path, "alike": "1"}).content.decode()
+    assert "3 names of this shape with 3 hashes: do not use a hash rule" in alike
+    assert "Grouped by the folder and the shape of the name" in alike
+    assert all(name in alike for name in ("8f2c41d7a9.ps1", "03be77a1c0.ps1", "c91d00e47b.ps1"))
+
+
 def test_the_export_is_safe_for_spreadsheets_and_told(as_user: SignIn, reader: User, fin_01: Computer) -> None:
     send(fin_01, event(1, path="=cmd|' /C calc'!A0", command_line="@SUM(1)", user="+x", process="-2\tx"))
     answer = as_user(reader).get(f"{LIST}export.csv", {"q": ""})
