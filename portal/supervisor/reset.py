@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from portal.supervisor.errors import StartRefused
@@ -31,18 +32,20 @@ def main() -> int:
 
 def reset(layout: Layout) -> list[Path]:
     """Remove all of this data directory; the directories removed. Raises StartRefused while it runs."""
-    if not layout.data.exists():
-        return []
-    if not layout.lock.exists():
+    inner = [found for name in INNER if (found := Layout.at(layout.data / name)).lock.exists()]
+    is_ours = layout.lock.exists()
+    if layout.data.exists() and not is_ours and not inner:
         raise StartRefused(f"{layout.data} was not made by Portcullis; nothing was removed.")
-    with run_lock(layout.lock):
-        for inner in (Layout.at(layout.data / name) for name in INNER):
-            if inner.lock.exists():
-                reset(inner)
-        unmount_below(layout.data)
-        gone = [path for path in (layout.data, _outside(layout)) if path and path.exists()]
-        for path in gone:
-            shutil.rmtree(path)
+    with run_lock(layout.lock) if is_ours else nullcontext():
+        gone = [path for one in inner for path in reset(one)]
+        return [*gone, *(_remove(layout) if is_ours else [])]
+
+
+def _remove(layout: Layout) -> list[Path]:
+    unmount_below(layout.data)
+    gone = [path for path in (layout.data, _outside(layout)) if path and path.exists()]
+    for path in gone:
+        shutil.rmtree(path)
     return gone
 
 

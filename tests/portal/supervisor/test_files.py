@@ -153,6 +153,16 @@ def test_reset_removes_everything_of_this_data_directory(layout: Layout) -> None
         assert not path.exists()
 
 
+def test_reset_after_tests_alone_removes_what_the_tests_left(tmp_path: Path) -> None:
+    outer, inner = Layout.at(tmp_path), Layout.at(tmp_path / "test")
+    inner.make_directories()
+    inner.lock.touch()
+    (tmp_path / "letter.txt").touch()
+    assert inner.data in reset(outer)
+    assert not inner.data.exists()
+    assert (tmp_path / "letter.txt").exists()
+
+
 def test_reset_refuses_a_directory_that_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("keep me")
     with pytest.raises(StartRefused, match="not made by Portcullis"):
