@@ -100,7 +100,7 @@ class ApiClient:
             raw = answer.read()
         finally:
             link.close()
-        return Answer(answer.status, json.loads(raw) if raw else None, dict(answer.getheaders()))
+        return Answer(answer.status, json.loads(raw) if raw else None, {k.lower(): v for k, v in answer.getheaders()})
 
     def _good(self, method: str, path: str, body: Any = None) -> Answer:
         answer = self.ask(method, path, body)

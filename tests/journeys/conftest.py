@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,8 @@ def script(running_portal: RunningPortal) -> Iterator[Scripts]:
     made: list[Path] = []
 
     def write(computer: str, name: str) -> Path:
-        path = running_portal.computer(computer) / "scripts" / f"{name}-{uuid.uuid4().hex[:10]}.sh"
+        word = "".join(random.choices("ghkmnprstvwxyz", k=6))  # no hexadecimal: a pattern made of it is its own
+        path = running_portal.computer(computer) / "scripts" / f"{name}-{word}.sh"
         path.write_text(f"#!/bin/sh\n# {uuid.uuid4()}\necho done\n")
         path.chmod(0o755)
         made.append(path)

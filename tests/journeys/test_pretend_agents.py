@@ -53,6 +53,8 @@ def test_an_endpoint_written_from_the_protocol_is_denied_permitted_and_acknowled
     version, sha256 = endpoint.applied[-1]
     assert (row["state"], row["bundle_version"], row["bundle_sha256"]) == ("applied", version, sha256)
     assert technician.get(f"computers/{endpoint.known.computer}/")["bundle_sha256"] == sha256
+    technician.delete(f"computers/{endpoint.known.computer}/")
+    assert endpoint.check_in().status == 401, "a computer that was removed is nobody"
 
 
 def test_a_waiting_simulated_agent_is_woken_and_decides_anew(
@@ -63,6 +65,7 @@ def test_a_waiting_simulated_agent_is_woken_and_decides_anew(
     runner = FleetRunner(running_portal.url, Fleet(members=[member]))
     took = asyncio.run(_woken(runner, technician, name))
     print(f"\nfrom the press to the changed decision of a waiting agent: {took:.2f} s")
+    technician.delete(f"computers/{computer_named(technician, name)['id']}/")
     assert took < 10
 
 

@@ -1,0 +1,65 @@
+"""Every main screen with the demo's data: accessible in both themes, no sideways scroll on a phone, no complaint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import DESK, PHONE, Desk
+from tests.portal.shell.test_frame_in_a_browser import serious
+from tests.running import GROUP, RunningPortal
+
+pytestmark = [pytest.mark.browser, GROUP]
+O = "/o/able-moose"  # noqa: E741
+
+
+def screens(portal: RunningPortal) -> dict[str, str]:
+    """Name of the picture → address, filled with objects of the demo."""
+    api = portal.api("owner")
+    computer = next(row for row in api.get("computers/?page_size=200")["results"] if row["name"] == "able-cad-01")
+    policy = api.get("policies/?scope=group&page_size=1")["results"][0]
+    application = next(a for a in api.everything("applications/?page_size=200") if a["name"] == "Acme Ledger")
+    deployment = api.get("deployments/?page_size=1")["results"][0]
+    event = api.get("events/?from=30d&effect=denied&organization=able-moose&page_size=1")["results"][0]
+    request = api.get("approval-requests/?page_size=1")["results"][0]
+    return {
+        "dashboard": f"{O}/", "audit": f"{O}/audit/", "event": f"{O}/audit/{event['id']}/",
+        "permit": f"{O}/audit/{event['id']}/permit/", "approvals": f"{O}/approvals/",
+        "approval": f"{O}/approvals/{request['id']}/", "computers": f"{O}/computers/",
+        "computer": f"{O}/computers/{computer['id']}/", "groups": f"{O}/groups/", "group": f"{O}/groups/finance/",
+        "applications": f"{O}/applications/", "application": f"{O}/applications/{application['id']}/",
+        "policies": f"{O}/policies/", "policy-new": f"{O}/policies/new/",
+        "policy": f"/o/able-moose/policies/{policy['id']}/edit/", "pending": f"{O}/pending/",
+        "deployments": f"{O}/deployments/", "deployment": f"/all/deployments/{deployment['id']}/",
+        "journal": f"{O}/journal/", "settings": f"{O}/settings/", "people": f"{O}/settings/people/",
+        "tokens": f"{O}/settings/tokens/", "all": "/all/", "organizations": "/all/organizations/",
+        "all-audit": "/all/audit/", "all-policies": "/all/policies/", "account": "/account/", "help": "/help/",
+    }  # fmt: skip
+
+
+def faults_at(page: Page, size: dict[str, int], theme: str) -> list[str]:
+    width = size["width"]
+    page.set_viewport_size(size)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    found = [f"{theme} {width}: {violation}" for violation in serious(page)]
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    return found + ([f"{theme} {width}: scrolls sideways to {wide}"] if wide > width else [])
+
+
+def test_every_main_screen(desk_of: Callable[..., Desk], running_portal: RunningPortal) -> None:
+    """One visit a screen: theme and width change while it is open, as they do on a person's desk."""
+    desk = desk_of("owner")
+    faults = []
+    for name, path in screens(running_portal).items():
+        page = desk.go(path)
+        if page.locator("h1").count() == 0:
+            faults.append(f"{name}: no heading on {path}")
+        for theme in ("light", "dark"):
+            for size in (DESK, PHONE):
+                faults += [f"{name} {fault}" for fault in faults_at(page, size, theme)]
+                desk.keep_picture(f"{name}-{theme}-{size['width']}")
+        page.set_viewport_size(DESK)  # type: ignore[arg-type]
+    assert not faults, "\n".join(faults)
+    assert not desk.complaints, "\n".join(desk.complaints)
