@@ -110,12 +110,14 @@ def file_history(
     return _judged(path, sha256.lower(), versions)
 
 
-def history_of_alike(reach: Reach, *, path: str, organization: Organization | None = None) -> History:
+def history_of_alike(
+    reach: Reach, *, path: str, organization: Organization | None = None, most: int = MOST_ALIKE
+) -> History:
     """The histories of `path` and of the names beside it that differ only in digits, hex runs or GUIDs, as one.
 
-    At most 30 names, the newest; how rows were grouped is told by `names`.
+    At most `most` names, the newest; how rows were grouped is told by `names`.
     """
-    paths = paths_alike(reach, path, organization=organization)[:MOST_ALIKE]
+    paths = paths_alike(reach, path, organization=organization)[:most]
     versions = [v for one in paths for v in file_history(reach, path=one, organization=organization).versions]
     versions.sort(key=lambda version: version.first_at)
     hashes = len({v.sha256 for v in versions if v.sha256})

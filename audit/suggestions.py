@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from audit.event_rows import EventRow, split_path
-from audit.history import History, history_of, paths_alike
+from audit.history import History, history_of, history_of_alike, paths_alike
 from audit.name_shapes import changes, proposed_pattern
 from audit.stored_text import has_hidden_characters
 from policies.catalogue import RuleDraft
@@ -40,7 +40,8 @@ class Suggestion:
 
 def suggestion(reach: Reach, event: EventRow) -> Suggestion:
     """The prefilled answers for one event. Reads its file's history and the sightings beside it."""
-    history = history_of(reach, event)
+    name_changes = changes(event.file_name)
+    history = history_of_alike(reach, path=event.path, most=10) if name_changes else history_of(reach, event)
     os = event.computer.os if event.computer else "windows"
     sightings = tuple(paths_alike(reach, event.path, organization=event.organization))
     pattern = proposed_pattern(event.path, sightings, os) if event.path else ""

@@ -82,6 +82,16 @@ def test_a_reader_may_look_but_not_permit(as_user: SignIn, reader: User, denied:
     assert client.get(f"{LIST}{denied.id}/permit/").status_code == 403
 
 
+def test_events_beneath_lead_to_their_own_organization(
+    as_user: SignIn, owner: User, northwind: Organization, denied: EventRow
+) -> None:
+    client = as_user(owner)
+    assert "c91d00e47b" not in client.get("/o/northwind-it/audit/", {"q": ""}).content.decode()
+    page = client.get("/o/northwind-it/audit/", {"q": "with:children"}).content.decode()
+    assert f"{LIST}{denied.id}/" in page
+    assert f"/o/northwind-it/audit/{denied.id}/" not in page
+
+
 def test_a_wrong_query_names_the_token_and_the_nearest_key(as_user: SignIn, reader: User, denied: EventRow) -> None:
     client = as_user(reader)
     answer = client.get(LIST, {"q": "pth:x any:deny"})
