@@ -43,7 +43,7 @@ def bring_up(children: Children, layout: Layout, settings: RunSettings, environm
     console.say("starting PostgreSQL and Valkey")
     passed = start_servers(children, layout, {**environment, **settings.variables(environment)})
     passed["PYTHONUNBUFFERED"] = "1"
-    console.say("preparing the database")
+    console.say("preparing the database (the first time this takes half a minute)")
     children.complete(plan.preparation(settings, passed))
     demo.park()
     console.say("starting the portal")
