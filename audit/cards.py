@@ -10,6 +10,7 @@ from django.urls import NoReverseMatch
 
 from audit import requests, search
 from audit.listing import computer_line
+from audit.rejected import rejected_of
 from audit.search_terms import EventTerms, NameTerm
 from portal.common.paging import Page
 from portal.common.registry import CardValue
@@ -82,6 +83,7 @@ def computer_panel(reach: Reach, computer: Computer) -> tuple[str, dict[str, Any
         "computer": computer,
         "may_read": may,
         "line": computer_line(computer.name),
+        "rejected": rejected_of(reach, computer) if may else [],
     }
 
 

@@ -114,6 +114,15 @@ def count(
     return Count(min(number, MOST_COUNTED), number > MOST_COUNTED)
 
 
+def count_since(reach: Reach, terms: EventTerms, newest: str, *, organization: Organization | None = None) -> Count:
+    """How many matches arrived after the event with the id `newest`; none when that is no id."""
+    key = EventKey.parse(newest)
+    if key is None or terms.high is not None:
+        return Count(0, is_capped=False)
+    since = key.received_at + timedelta(microseconds=1)
+    return count(reach, replace(terms, low=max(since, terms.low or since)), organization=organization)
+
+
 def histogram(
     reach: Reach, terms: EventTerms, *, organization: Organization | None = None, scope: Scope | None = None
 ) -> list[Slot]:

@@ -8,6 +8,7 @@ from audit.views import events, permit, requests
 
 _events: list[URLPattern | URLResolver] = [
     path("audit/", events.event_list, name="event-list"),
+    path("audit/fresh/", events.event_fresh, name="event-fresh"),
     path("audit/export.csv", events.event_export, name="event-export"),
     path("audit/file-history/", events.history, name="file-history"),
     path("audit/<str:event>/", events.event_detail, name="event-detail"),

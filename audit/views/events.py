@@ -55,6 +55,14 @@ def _refused(request: PortalRequest, line: str, error: Invalid | Refused) -> Htt
 
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
+def event_fresh(request: PortalRequest) -> HttpResponse:
+    """How many events came since `?newest=` (an event's id): what the list offers to show, without moving."""
+    line, newest = request.GET.get("q", DEFAULT_LINE), request.GET.get("newest", "")
+    number = search.count_since(request.reach, EventTerms.parse(line), newest, organization=request.organization)
+    return respond(request, "audit/fresh.html", {"line": line, "newest": newest, "fresh": number})
+
+
+@needs(Capability.AUDIT_READ, everywhere=True)
 def event_export(request: PortalRequest) -> HttpResponse:
     """The whole list of a query as CSV, streamed. Stands in the System Audit."""
     terms = EventTerms.parse(request.GET.get("q", DEFAULT_LINE))

@@ -11,10 +11,11 @@ from django.db import connection
 
 from agents.protocol.messages import Event, EventBatch, Gap, decode, encode
 from audit.ingest import ingest_batch
+from audit.rejected import rejected_of
 from audit.stored_text import has_hidden_characters, original, stored
 from audit.words import Flag, Outcome
 from portal.common import clock
-from portal.common.errors import Conflict
+from portal.common.errors import Conflict, NotFound
 from portal.tenants.models import Computer, Organization
 from portal.tenants.reach import agent_reach
 from portal.tenants.scoping import reaching
@@ -85,6 +86,19 @@ def test_one_bad_entry_is_refused_alone_and_kept_for_the_technician(fin_01: Comp
     assert b"not a hash" in bytes(kept[0][2])
     again = send_body(fin_01, body)
     assert [(r.index, r.reason) for r in again.rejected] == [(r.index, r.reason) for r in answer.rejected]
+
+
+def test_the_technician_sees_what_could_not_be_read(fin_01: Computer, brisk_otter: Organization) -> None:
+    body = msgspec.msgpack.encode({"boot_id": "b", "batch": 1, "first_sequence": 4, "events": [{"path": "<b>"}, 17]})
+    send_body(fin_01, body)
+    found = rejected_of(factories.SYSTEM, fin_01)
+    assert len(found) == 2
+    assert "<b>" in found[0].raw + found[1].raw
+    foreign = agent_reach(
+        computer_id=fin_01.id, name="x", organization_id=brisk_otter.id, number=brisk_otter.number, ancestors=[]
+    )
+    with pytest.raises(NotFound):
+        rejected_of(foreign, fin_01)
 
 
 def test_a_batch_of_nothing_but_bad_entries_is_acknowledged(fin_01: Computer) -> None:

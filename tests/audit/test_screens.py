@@ -92,6 +92,21 @@ def test_events_beneath_lead_to_their_own_organization(
     assert f"/o/northwind-it/audit/{denied.id}/" not in page
 
 
+def test_new_events_are_offered_without_moving_the_list(
+    as_user: SignIn, reader: User, stranger: User, denied: EventRow, fin_01: Computer
+) -> None:
+    client = as_user(reader)
+    page = client.get(LIST).content.decode()
+    assert f"newest={denied.id}" in page
+    asked = {"q": "any:deny", "newest": denied.id}
+    assert " hidden" in client.get(f"{LIST}fresh/", asked).content.decode()
+    send(fin_01, event(1), event(2), event(3, decision=PERMIT), batch=77)
+    fresh = client.get(f"{LIST}fresh/", asked).content.decode()
+    assert "2 new, show" in fresh and " hidden" not in fresh
+    assert " hidden" in client.get(f"{LIST}fresh/", {"newest": "nonsense!"}).content.decode()
+    assert as_user(stranger).get(f"{LIST}fresh/", asked).status_code == 404
+
+
 def test_a_wrong_query_names_the_token_and_the_nearest_key(as_user: SignIn, reader: User, denied: EventRow) -> None:
     client = as_user(reader)
     answer = client.get(LIST, {"q": "pth:x any:deny"})
