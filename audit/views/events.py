@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
+from django.views.decorators.http import require_GET, require_safe
 from django.views.decorators.http import require_safe
 
 from audit import export, search
@@ -21,6 +22,7 @@ _COLUMNS = (("user", "User"), ("action", "Action"), ("parent", "Parent"), ("poli
 _LIST_FRAGMENTS = {"audit-results", "rows"}
 
 
+@require_safe
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_list(request: PortalRequest) -> HttpResponse:
@@ -54,6 +56,7 @@ def _refused(request: PortalRequest, line: str, error: Invalid | Refused) -> Htt
 
 
 @require_safe
+@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_fresh(request: PortalRequest) -> HttpResponse:
     """How many events came since `?newest=` (an event's id): what the list offers to show, without moving."""
@@ -62,6 +65,7 @@ def event_fresh(request: PortalRequest) -> HttpResponse:
     return respond(request, "audit/fresh.html", {"line": line, "newest": newest, "fresh": number})
 
 
+@require_GET
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_export(request: PortalRequest) -> HttpResponse:
     """The whole list of a query as CSV, streamed. Stands in the System Audit."""
@@ -70,6 +74,7 @@ def event_export(request: PortalRequest) -> HttpResponse:
     return export.csv_response(lines)
 
 
+@require_safe
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_detail(request: PortalRequest, event: str) -> HttpResponse:
@@ -92,6 +97,7 @@ def _may_permit(request: PortalRequest, organization: Any) -> bool:
     return organization is not None and request.reach.can(Capability.POLICY_WRITE, organization.id)
 
 
+@require_safe
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def history(request: PortalRequest) -> HttpResponse:
