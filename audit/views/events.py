@@ -6,7 +6,6 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET, require_safe
-from django.views.decorators.http import require_safe
 
 from audit import export, search
 from audit.explain import explain
@@ -22,7 +21,6 @@ _COLUMNS = (("user", "User"), ("action", "Action"), ("parent", "Parent"), ("poli
 _LIST_FRAGMENTS = {"audit-results", "rows"}
 
 
-@require_safe
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_list(request: PortalRequest) -> HttpResponse:
@@ -56,7 +54,6 @@ def _refused(request: PortalRequest, line: str, error: Invalid | Refused) -> Htt
 
 
 @require_safe
-@require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_fresh(request: PortalRequest) -> HttpResponse:
     """How many events came since `?newest=` (an event's id): what the list offers to show, without moving."""
@@ -74,7 +71,6 @@ def event_export(request: PortalRequest) -> HttpResponse:
     return export.csv_response(lines)
 
 
-@require_safe
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def event_detail(request: PortalRequest, event: str) -> HttpResponse:
@@ -97,7 +93,6 @@ def _may_permit(request: PortalRequest, organization: Any) -> bool:
     return organization is not None and request.reach.can(Capability.POLICY_WRITE, organization.id)
 
 
-@require_safe
 @require_safe
 @needs(Capability.AUDIT_READ, everywhere=True)
 def history(request: PortalRequest) -> HttpResponse:

@@ -22,7 +22,6 @@ from portal.tenants.capabilities import Capability
 
 
 @require_safe
-@require_safe
 @needs(Capability.REQUEST_READ, everywhere=True)
 def request_list(request: PortalRequest) -> HttpResponse:
     """Requests, newest first; the pending ones unless `?state=` asks for others (`all` for every one)."""
@@ -44,7 +43,6 @@ def request_list(request: PortalRequest) -> HttpResponse:
     return respond(request, "audit/request_list.html", context, fragments={"rows"})
 
 
-@require_safe
 @require_safe
 @needs(Capability.REQUEST_READ)
 def request_detail(request: PortalRequest, request_id: UUID) -> HttpResponse:
