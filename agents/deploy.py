@@ -124,7 +124,7 @@ def _new(reach: Reach, scope: DeploymentScope, *, note: str) -> Deployment:
 def _aim(scope: DeploymentScope, deployment: Deployment) -> int:
     """A target for each enrolled computer of the scope; unfinished older ones are superseded. How many."""
     with reaching(system_reach("a deployment reaches every organization of its scope")) as system:
-        found = list(enrolled(computers_in(scope)).order_by("id").values_list("id", "organization_id"))
+        found = list(enrolled(computers_in(scope)).order_by("name", "id").values_list("id", "organization_id"))
         _supersede(system, deployment, [computer for computer, _ in found])
         DeploymentTarget.objects.within(system).bulk_create(
             [
@@ -146,7 +146,9 @@ def _aim_back(deployment: Deployment, old: Deployment) -> int:
         rows = given.annotate(before=Subquery(before.order_by("-version").values("id")[:1])).filter(
             before__isnull=False
         )
-        found = list(rows.order_by("computer_id").values_list("computer_id", "organization_id", "before"))
+        found = list(
+            rows.order_by("computer__name", "computer_id").values_list("computer_id", "organization_id", "before")
+        )
         _supersede(system, deployment, [computer for computer, _, _ in found])
         DeploymentTarget.objects.within(system).bulk_create(
             [

@@ -6,15 +6,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Value, When
 
-from agents.models import Deployment, DeploymentTarget
+from agents.models import Delivery, Deployment, DeploymentTarget, Manifest
 from agents.models.deployments import UNFINISHED, DeploymentState, TargetState
 from portal.common.errors import NotFound
 from portal.common.paging import Page, keyset
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 
+BY_ATTENTION = ("attention", "id")  # targets are made in the order of their computers' names
 NEWEST_FIRST = ("-started_at", "-id")
 _ATTENTION = (
     TargetState.REFUSED,
@@ -127,7 +128,7 @@ def targets(
 ) -> QuerySet[DeploymentTarget]:
     """The computers of one deployment with what became of them; those that need attention first, then by name.
 
-    Annotated with `attention`: 0 is worst.
+    Annotated with `attention`: 0 is worst. What stands beside each is read for the page only, not for all to sort.
     """
     rank = Case(
         *(When(state=state, then=Value(place)) for place, state in enumerate(_ATTENTION)), output_field=IntegerField()
@@ -139,13 +140,17 @@ def targets(
         found = found.filter(organization_id=organization_id)
     ranked: QuerySet[DeploymentTarget] = (
         found.annotate(attention=rank)
-        .select_related("computer", "organization", "manifest", "computer__delivery")
-        .order_by("attention", "computer__name", "id")
+        .prefetch_related("organization", "computer", *_light(reach))
+        .order_by(*BY_ATTENTION)
     )
     return ranked
 
 
-BY_ATTENTION = ("attention", "computer__name", "id")
+def _light(reach: Reach) -> tuple[Prefetch[str], Prefetch[str]]:
+    """Manifests and deliveries without what is large in them."""
+    manifests = Manifest.objects.within(reach).defer("envelope", "layers")
+    deliveries = Delivery.objects.within(reach).defer("heartbeat")
+    return Prefetch("manifest", manifests), Prefetch("computer__delivery", deliveries)
 
 
 def rolling(reach: Reach, organization_id: UUID | None = None) -> int:
