@@ -129,9 +129,10 @@ def store(reach: Reach, built: Sequence[Built]) -> list[Built]:
     for b in kept:
         delivery = deliveries[b.standing.computer.id]
         delivery.current = b.row
+        delivery.is_behind = (delivery.running_epoch, delivery.running_version) < (b.row.epoch, b.row.version)
         delivery.rebuild_due_at = None
     Delivery.objects.within(reach).bulk_update(
-        [deliveries[b.standing.computer.id] for b in kept], ["current", "rebuild_due_at"], batch_size=500
+        [deliveries[b.standing.computer.id] for b in kept], ["current", "is_behind", "rebuild_due_at"], batch_size=500
     )
     return kept
 

@@ -32,6 +32,7 @@ _TOLD = (
     "running_since",
     "refused_version",
     "refused_reason",
+    "is_behind",
     "drift",
     "heartbeat",
     "reported_at",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 
 from agents.models import Delivery, Deployment, DeploymentTarget, Manifest
 from agents.models.deployments import UNFINISHED, TargetState
@@ -60,6 +60,10 @@ def note_running(reach: Reach, delivery: Delivery, *, epoch: int, version: int, 
         delivery.running_since = at
     delivery.running_epoch, delivery.running_version = epoch, version
     delivery.running_sha256 = sha256
+    delivery.is_behind = delivery.current is not None and (epoch, version) < (
+        delivery.current.epoch,
+        delivery.current.version,
+    )
     if delivery.refused_version <= version:
         delivery.refused_version, delivery.refused_reason = 0, ""
     _settle(reach, manifest, at)
@@ -139,14 +143,6 @@ def _hurry(reach: Reach, deployment_ids: list[UUID]) -> None:
         waits = DeploymentTarget.objects.within(reach).filter(deployment_id=deployment_id, state__in=UNFINISHED)
         if not waits.exists():
             queue.after_commit("agents.close_deployment", deployment_id=deployment_id)
-
-
-def behind(reach: Reach) -> Q:
-    """Condition on Delivery: a newer manifest than the one that runs waits for the computer."""
-    return Q(current__isnull=False) & (
-        Q(running_epoch__lt=F("current__epoch"))
-        | Q(running_epoch=F("current__epoch"), running_version__lt=F("current__version"))
-    )
 
 
 def deployments_of(reach: Reach, computer_id: UUID) -> list[Deployment]:

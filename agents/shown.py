@@ -111,7 +111,7 @@ def halted_deployments(reach: Reach, organization: Organization | None) -> CardV
 
 def behind_computers(reach: Reach, organization: Organization | None) -> CardValue:
     """Computers that do not run the newest bundle signed for them."""
-    rows = Delivery.objects.within(reach).filter(deliveries.behind(reach))
+    rows = Delivery.objects.within(reach).filter(is_behind=True)
     if organization is not None:
         rows = rows.filter(organization=organization)
     drift = Delivery.objects.within(reach).filter(drift=True)
@@ -137,7 +137,7 @@ def behind_by_organization(reach: Reach) -> dict[UUID, CardValue]:
     """Computers that are behind, per organization. One statement."""
     rows = (
         Delivery.objects.within(reach)
-        .filter(deliveries.behind(reach))
+        .filter(is_behind=True)
         .order_by()
         .values_list("organization_id")
         .annotate(count=Count("id"))

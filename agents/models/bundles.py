@@ -69,7 +69,8 @@ class Manifest(TenantModel):
 class Delivery(TenantModel):
     """How far one computer has come: the newest manifest made for it, and what it proved that it runs.
 
-    `running_*` come only from requests signed with the computer's own key. `drift`: it says that it runs
+    `running_*` come only from requests signed with the computer's own key. `is_behind`: the newest manifest
+    is newer than what runs; kept beside both so that it can be counted. `drift`: it says that it runs
     something the portal never signed for it. `rebuild_due_at`: since when a bundle is owed (enrolled, moved), or
     until when a worker that builds it holds it; null: none is owed.
     """
@@ -83,6 +84,7 @@ class Delivery(TenantModel):
     running_since = models.DateTimeField(null=True)
     refused_version = models.BigIntegerField(default=0)
     refused_reason = models.CharField(max_length=512, blank=True, default="")
+    is_behind = models.BooleanField(default=False)
     drift = models.BooleanField(default=False)
     rebuild_due_at = models.DateTimeField(null=True)
     heartbeat = models.JSONField(default=dict)
@@ -95,7 +97,12 @@ class Delivery(TenantModel):
                 fields=("rebuild_due_at",),
                 condition=models.Q(rebuild_due_at__isnull=False),
                 name="delivery_rebuild_due",
-            )
+            ),
+            models.Index(
+                fields=("organization",),
+                condition=models.Q(is_behind=True) | models.Q(drift=True),
+                name="delivery_not_in_sync",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from agents import deploy, install_keys, rollout, sweep
+from agents import deploy, install_keys, rollout, shown, sweep
 from agents.models import Blob, Delivery, Deployment, DeploymentTarget, Manifest
 from policies.models import Application, Change
 from portal.accounts.models import User
@@ -128,6 +128,20 @@ def test_a_computer_that_runs_what_nobody_signed_is_drifting(enroll: Enroll, fin
         endpoint.check_in(bundle_epoch=1, bundle_version=1, bundle_sha256="f" * 64)
     assert Delivery.rows.get().drift and states(deployment) == ["offered"]
     assert Entry.rows.filter(verb="bundle.drifted").count() == 1
+
+
+def test_who_is_behind_is_counted_until_the_acknowledgement(
+    enroll: Enroll, finance: ComputerGroup, acme: Application
+) -> None:
+    def behind() -> int:
+        return shown.behind_computers(factories.SYSTEM, finance.organization).number
+
+    endpoint, seen = enroll(), []
+    for change in (lambda: press(finance), endpoint.sync, lambda: permit(acme, finance), lambda: press(finance)):
+        change()
+        seen.append(behind())
+    endpoint.sync()
+    assert [*seen, behind()] == [1, 0, 0, 1, 0]
 
 
 def test_a_refusal_keeps_its_reason_and_fails_the_deployment(enroll: Enroll, finance: ComputerGroup) -> None:
