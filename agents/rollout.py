@@ -6,11 +6,13 @@ stores the result only where its lease still stands. A killed worker's lease run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, Q
 
 from agents import bundles, contents, wake
@@ -32,6 +34,7 @@ LEASE = timedelta(seconds=30)
 BUDGET = timedelta(seconds=15)
 MAX_ATTEMPTS = 5
 WHY = "deployment"
+_LEASES = 0x6C656173  # class of the advisory locks that living workers hold, one a lease
 _BUILT_FIELDS = ("state", "manifest", "lease", "lease_until", "built_at", "offered_at", "finished_at")
 
 
@@ -44,10 +47,11 @@ def run_deployment(deployment_id: UUID) -> int:
     saved: dict[UUID, Snapshot] = {}
     while clock.now() - started < BUDGET:
         lease = uuid7()
-        claimed = _claim(deployment_id, lease)
-        if not claimed:
-            return done
-        done += _build_claimed(deployment_id, lease, claimed, saved)
+        with _held(lease):
+            claimed = _claim(deployment_id, lease)
+            if not claimed:
+                return done
+            done += _build_claimed(deployment_id, lease, claimed, saved)
     queue.publish("agents.run_deployment", deployment_id=str(deployment_id))
     return done
 
@@ -133,6 +137,33 @@ def _verdict(system: Reach, deployment: Deployment) -> DeploymentState | None:
     if states & {TargetState.REFUSED, TargetState.UNREACHABLE}:
         return DeploymentState.PARTLY_FAILED if TargetState.APPLIED in states else DeploymentState.FAILED
     return DeploymentState.SUPERSEDED
+
+
+@contextlib.contextmanager
+def _held(lease: UUID) -> Iterator[None]:
+    """Show that this lease's worker lives: a lock of its database session, gone with it the moment it is killed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s, hashtext(%s))", [_LEASES, str(lease)])
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, hashtext(%s))", [_LEASES, str(lease)])
+
+
+def release_dead_leases() -> int:
+    """Free the waiting targets whose worker's database session is gone, without waiting for the lease to run out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE agents_deploymenttarget SET lease = NULL, lease_until = NULL
+            WHERE state = 'pending' AND lease IS NOT NULL
+              AND hashtext(lease::text)::bigint & 4294967295 NOT IN (
+                  SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s)
+            """,
+            [_LEASES],
+        )
+        return int(cursor.rowcount)
 
 
 def _claim(deployment_id: UUID, lease: UUID) -> list[UUID]:

@@ -48,6 +48,7 @@ def sweep() -> Swept:
             return Swept()
         now = clock.now()
         _give_up(system, now)
+        rollout.release_dead_leases()
         waiting = _waiting(system, now)
         owed = _owed(system, now)
         sent = _unheard(system, now)

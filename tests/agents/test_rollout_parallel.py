@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import time_machine
@@ -84,6 +84,37 @@ def test_a_worker_killed_between_claim_and_store_loses_and_doubles_nothing(fleet
         assert rollout.run_deployment(deployment.id) == rollout.CLAIM
     with reaching(factories.SYSTEM):
         assert Manifest.rows.count() == COMPUTERS
+
+
+def test_a_killed_workers_claim_is_free_with_the_next_sweep(fleet: list[Endpoint]) -> None:
+    """Its database session is gone, so nobody waits for the lease to run out."""
+    deployment = press()
+    rollout._claim(deployment.id, uuid7())
+    assert rollout.run_deployment(deployment.id) == COMPUTERS - rollout.CLAIM
+    sweep.sweep()
+    assert rollout.run_deployment(deployment.id) == rollout.CLAIM
+
+
+def test_a_living_workers_claim_is_left_alone(fleet: list[Endpoint]) -> None:
+    deployment, lease = press(), uuid7()
+    holds, done = Event(), Event()
+
+    def work() -> None:
+        with rollout._held(lease):
+            rollout._claim(deployment.id, lease)
+            holds.set()
+            done.wait(30)
+        connection.close()
+
+    worker = Thread(target=work)
+    worker.start()
+    holds.wait(30)
+    sweep.sweep()
+    try:
+        assert rollout.run_deployment(deployment.id) == COMPUTERS - rollout.CLAIM
+    finally:
+        done.set()
+        worker.join()
 
 
 def test_a_worker_that_wakes_up_after_its_lease_stores_nothing(fleet: list[Endpoint]) -> None:
