@@ -73,4 +73,4 @@ benchmarks:
 	$(PY) -m benchmarks $(BENCH_ARGS)
 
 tests:
-	$(PY) -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 --dist=loadgroup $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses=$(WORKERS) --maxprocesses=8 $(PYTEST_ARGS)

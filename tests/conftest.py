@@ -21,7 +21,7 @@ from portal.accounts.models import Role, User
 from portal.tenants.models import Organization
 from portal.tenants.scoping import reaching
 from tests import factories
-from tests.running import RunningPortal, running
+from tests.running import FOLDERS, RunningPortal, running
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,8 +45,23 @@ def _take_own_valkey_database() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: their event loop stays in the process, and no other can run beside it."""
-    items.sort(key=lambda item: "browser" in item.keywords)
+    """What needs the whole product first, it takes longest. Other browser tests last: pytest-playwright's event loop
+    stays in the process, and no other can run beside it.
+    """
+    items.sort(key=lambda item: (not item.nodeid.startswith(FOLDERS), "browser" in item.keywords))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A process gets a whole file at a time, and one process everything that needs the whole product."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "the whole product" if nodeid.startswith(FOLDERS) else nodeid.split("::")[0]
+
+    config.option.loadscopereorder = False
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +138,7 @@ def brisk_otter(northwind: Organization) -> Organization:
 
 @pytest.fixture(scope="session")
 def running_portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPortal]:
-    """The whole product, started once; its tests carry `tests.running.GROUP`."""
+    """The whole product, started once. For tests in `tests.running.FOLDERS` only."""
     with running(tmp_path_factory.mktemp("portal")) as portal:
         yield portal
 

@@ -1,7 +1,7 @@
 """The whole product as `make run` starts it, once for all journeys, browser tests and faults of a test process.
 
 Everything is asked from outside: over HTTP, through the guarded directories, or (for invariants) of the database
-itself. Tests that use it belong to the xdist group `running`, so that they share one process and one portal.
+itself. Their folders are in `FOLDERS`: when tests run in parallel, one process gets them all, and with it one portal.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from portal.supervisor.programs import wait_until
 from portal.supervisor.reset import reset
 
 T = TypeVar("T")
-GROUP = pytest.mark.xdist_group("running")
+FOLDERS = ("tests/journeys/", "tests/browser/", "tests/faults/")
 START_WITHIN_SECONDS = 300
 PARTS = {
     "web": "granian",

@@ -287,8 +287,12 @@ def test_a_post_without_the_token_of_the_page_is_refused(technician: User, cast:
     client = Client(enforce_csrf_checks=True)
     client.force_login(technician)
     before = state_of_everything()
-    statuses = {r.path(cast): ask(client, "POST", r.path(cast)).status_code for r in under("o/", "all/")}
-    assert {path: status for path, status in statuses.items() if status != 403} == {}
+    paths = [route.path(cast) for route in under("o/", "all/", "api/v1/") if route.name not in PUBLIC]
+    statuses = {path: ask(client, "POST", path).status_code for path in paths}
+    assert {path: status for path, status in statuses.items() if status not in (403, 405)} == {}
+    screens = {path: status for path, status in statuses.items() if not path.startswith("/api/")}
+    assert set(screens.values()) == {403}
+    assert list(statuses.values()).count(403) > len(screens) + 15, "a session calls the API under the same rule"
     assert changed(before) == []
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.resources import files
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import DESK, PHONE, Desk
-from tests.portal.shell.test_frame_in_a_browser import serious
-from tests.running import GROUP, RunningPortal
+from tests.portal.shell.test_frame_in_a_browser import WCAG
+from tests.running import RunningPortal
 
-pytestmark = [pytest.mark.browser, GROUP]
+pytestmark = pytest.mark.browser
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 O = "/o/able-moose"  # noqa: E741
 
 
@@ -37,6 +39,15 @@ def screens(portal: RunningPortal) -> dict[str, str]:
         "tokens": f"{O}/settings/tokens/", "all": "/all/", "organizations": "/all/organizations/",
         "all-audit": "/all/audit/", "all-policies": "/all/policies/", "account": "/account/", "help": "/help/",
     }  # fmt: skip
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds that is serious or critical. It is put into the page once, and asked in each theme and width."""
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE)
+    asked = {"runOnly": {"type": "tag", "values": WCAG}, "resultTypes": ["violations"]}
+    found = page.evaluate("asked => axe.run(document, asked).then(r => r.violations)", asked)
+    return [f"{v['id']}: {v['nodes'][0]['html'][:120]}" for v in found if v["impact"] in {"serious", "critical"}]
 
 
 def faults_at(page: Page, size: dict[str, int], theme: str) -> list[str]:

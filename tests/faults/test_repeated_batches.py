@@ -13,9 +13,9 @@ from agents.simulate import programs
 from agents.simulate.agent import SimulatedAgent
 from tests.faults import invariants
 from tests.faults.fleet import RunningFleet, persistently
-from tests.running import GROUP, RunningPortal
+from tests.running import RunningPortal
 
-pytestmark = [pytest.mark.faults, GROUP]
+pytestmark = pytest.mark.faults
 COMPUTERS, BATCHES, EVENTS = 40, 6, 5
 
 
