@@ -22,6 +22,20 @@ DIGEST = "Content-Digest"
 SIGNATURE = "Portcullis-Signature"
 MAX_SKEW_SECONDS = 300
 _MAX_SEQUENCE = 2**63 - 1
+# The encodings, sign bit aside, of every point of edwards25519 whose order divides 8 (RFC 8032, 5.1; two of them not
+# canonical).
+_SMALL_ORDER = frozenset(
+    bytes.fromhex(text)
+    for text in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+)
 
 
 class SignatureError(ValueError):
@@ -136,7 +150,12 @@ def verify_request(
 
 
 def verify(public_key: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether the signature is by that key over that message; an unusable key is simply a no."""
+    """Whether the signature is by that key over that message; an unusable key is simply a no.
+
+    A point of small order is unusable: under it, a signature made without any private key verifies.
+    """
+    if public_key[:31] + bytes([public_key[31] & 0x7F] if len(public_key) == 32 else []) in _SMALL_ORDER:
+        return False
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(signature, message)
     except (InvalidSignature, ValueError):

@@ -88,6 +88,13 @@ def test_numbers_are_plain_decimal(number: str) -> None:
     assert refusal(headers(Portcullis_Sequence=number)) == "malformed_header"
 
 
+@pytest.mark.parametrize("key", [bytes(32), bytes(31) + b"\x80", b"\x01" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f"])
+def test_a_key_of_small_order_verifies_nothing(key: bytes) -> None:
+    """Under such a key a signature of zeros verifies for many a message, and nobody holds its private half."""
+    forged = key + bytes(32)
+    assert not any(signing.verify(key, signature, bytes([n])) for n in range(64) for signature in (bytes(64), forged))
+
+
 def test_an_unusable_public_key_verifies_nothing() -> None:
     assert not signing.verify(b"short", b"\0" * 64, b"message")
     assert not signing.verify(PUBLIC, b"", b"message")
