@@ -118,6 +118,10 @@ NORTHWIND = OrganizationPlan(
         PolicyPlan("glb-rmm-permit-baseline", ("NinjaOne agent",), "All Windows",
                    reason="The RMM agent itself, never the scripts it runs."),
         PolicyPlan("glb-linux-permit-baseline", ("Linux system programs",), "All Linux", reason="MSP baseline"),
+        PolicyPlan("org-office-permit-baseline", ("Microsoft 365 Apps",), reason="Standard allowlist"),
+        PolicyPlan("org-browsers-permit-baseline", ("Google Chrome", "Microsoft Edge"), reason="Standard allowlist"),
+        PolicyPlan("org-tools-permit-baseline", ("Adobe Acrobat Reader", "Zoom Workplace", "7-Zip"),
+                   reason="Standard allowlist"),
     ),
     people=(
         PersonPlan("Olive Owner", Role.OWNER, "northwind-it"),
@@ -214,6 +218,8 @@ BRISK_OTTER = OrganizationPlan(
     policies=(
         PolicyPlan("org-office-permit-baseline", ("Microsoft 365 Apps",), reason="Standard allowlist"),
         PolicyPlan("org-browsers-permit-baseline", ("Google Chrome", "Microsoft Edge"), reason="Standard allowlist"),
+        PolicyPlan("org-tools-permit-baseline", ("Adobe Acrobat Reader", "Zoom Workplace", "7-Zip"),
+                   reason="Standard allowlist"),
         PolicyPlan("org-open-dental-permit", ("Open Dental",), reason="Practice management"),
     ),
     people=(
