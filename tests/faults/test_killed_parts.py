@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,7 +14,7 @@ from portal.supervisor.valkey import embedded_valkey
 from tests.faults import invariants
 from tests.faults.conftest import SIZE, Deploy
 from tests.faults.fleet import RunningFleet
-from tests.running import ApiClient, RunningPortal, until
+from tests.running import ApiClient, RunningPortal, descendants, until
 
 pytestmark = pytest.mark.faults
 RECOVERED_WITHIN_SECONDS = 150  # a quiet machine needs a tenth of it
@@ -76,6 +78,24 @@ def test_f01_the_worker_is_killed(
     until(lambda: built(running_portal, deployment) >= SIZE * 0.3, 30, "a part is built", pause_seconds=0.005)
     running_portal.kill("worker")
     record_property("built_when_killed", built(running_portal, deployment))
+    record_property("seconds", round(finish(running_portal, fleet, owner, deployment), 1))
+
+
+def test_f02_one_child_of_the_worker_is_killed(
+    running_portal: RunningPortal, fleet: RunningFleet, owner: ApiClient, deploy: Deploy, record_property: Told
+) -> None:
+    deployment = deploy()
+    until(lambda: built(running_portal, deployment) >= SIZE * 0.3, 30, "a part is built", pause_seconds=0.005)
+    os.kill(min(descendants(running_portal.master("worker"))), signal.SIGKILL)
+    record_property("seconds", round(finish(running_portal, fleet, owner, deployment), 1))
+
+
+def test_the_web_processes_are_killed_while_everybody_fetches_and_reports(
+    running_portal: RunningPortal, fleet: RunningFleet, owner: ApiClient, deploy: Deploy, record_property: Told
+) -> None:
+    deployment = deploy()
+    until(lambda: applied(running_portal, deployment) >= SIZE * 0.1, 60, "a part is applied", pause_seconds=0.02)
+    running_portal.kill("web")
     record_property("seconds", round(finish(running_portal, fleet, owner, deployment), 1))
 
 
