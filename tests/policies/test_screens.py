@@ -304,3 +304,11 @@ def test_after_a_write_the_list_is_shown_as_it_was_looked_at(
     html = answer.content.decode()
     assert "grp-a" in html
     assert "grp-sales" not in html
+
+
+def test_a_policy_from_above_is_named_but_not_linked(rita: Client, northwind: Organization, fin_01: Computer) -> None:
+    miners = an_application(SYSTEM, northwind, "Miners")
+    a_policy(SYSTEM, globally(SYSTEM, northwind), miners, name="glb-miners-deny", action=Action.DENY)
+    html = rita.get(f"{MOOSE}/applications/{miners.id}/").content.decode()
+    assert "glb-miners-deny" in html
+    assert "/o/northwind-it/" not in html
