@@ -24,7 +24,8 @@ def screens(portal: RunningPortal) -> dict[str, str]:
     policy = api.get("policies/?scope=group&page_size=1")["results"][0]
     application = next(a for a in api.everything("applications/?page_size=200") if a["name"] == "Acme Ledger")
     deployment = api.get("deployments/?page_size=1")["results"][0]
-    event = api.get("events/?from=30d&effect=denied&organization=able-moose&page_size=1")["results"][0]
+    denied = api.get("events/?from=30d&effect=denied&organization=able-moose&page_size=500")["results"]
+    event = next(row for row in denied if row["computer_name"])  # journeys leave events of computers that are gone
     request = api.get("approval-requests/?page_size=1")["results"][0]
     return {
         "dashboard": f"{O}/", "audit": f"{O}/audit/", "event": f"{O}/audit/{event['id']}/",
