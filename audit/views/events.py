@@ -83,7 +83,7 @@ def event_detail(request: PortalRequest, event: str) -> HttpResponse:
         "history": seen,
         "related": related(row),
         "explanation": explain(request.reach, row),
-        "may_permit": _may_permit(request, row.organization),
+        "may_permit": row.computer is not None and _may_permit(request, row.organization),
     }
     return respond(request, "audit/event.html", context, fragments={"drawer"})
 

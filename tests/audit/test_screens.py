@@ -235,3 +235,14 @@ def test_the_export_is_safe_for_spreadsheets_and_told(as_user: SignIn, reader: U
         assert f"\"'{cell}" in text and f'"{cell}' not in text
     assert text.count("\n") == 2
     assert Entry.rows.filter(verb="audit.exported", organization_id=fin_01.organization_id).count() == 1
+
+
+def test_an_event_of_a_computer_that_is_gone_does_not_offer_what_cannot_be_done(
+    as_user: SignIn, technician: User, fin_01: Computer, denied: EventRow
+) -> None:
+    client = as_user(technician)
+    assert "/permit/" in client.get(f"{LIST}{denied.id}/").content.decode()
+    fin_01.delete()
+    page = client.get(f"{LIST}{denied.id}/").content.decode()
+    assert "/permit/" not in page
+    assert "Its computer is gone" in page
