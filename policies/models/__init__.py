@@ -2,10 +2,12 @@
 
 from policies.models.applications import Application, FileRule, Kind
 from policies.models.changes import Change, Revision
+from policies.models.matches import MatchCount
 from policies.models.modes import ModeWindow
 from policies.models.policies import Action, Policy, PolicyApplication, Status
 from policies.models.scopes import Level
 from policies.models.settings import AgentSetting, SettingName
+from policies.models.undo import UndoStep
 
 __all__ = [
     "Action",
@@ -15,10 +17,12 @@ __all__ = [
     "FileRule",
     "Kind",
     "Level",
+    "MatchCount",
     "ModeWindow",
     "Policy",
     "PolicyApplication",
     "Revision",
     "SettingName",
     "Status",
+    "UndoStep",
 ]

@@ -41,6 +41,9 @@ class Policy(AtScope):
     """One policy at one scope. Lower `order` wins. `kind` is that of its applications, and its range of orders.
 
     `is_default`: the group's Default Deny, made with the group; it has no applications and matches everything.
+    `armed_until`: a disabled policy is on until then, and goes off by itself.
+    `notify`: e-mail addresses of people who are told when a deny stops something.
+    `linked_to`: the policy of a baseline that this one follows.
     `schedule`: `[{"day": 0-6 (Monday 0), "start": "08:00", "end": "18:00"}]` in the organization's time zone.
     """
 
@@ -57,9 +60,11 @@ class Policy(AtScope):
     starts_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     schedule = models.JSONField(default=list, blank=True)
+    armed_until = models.DateTimeField(null=True, blank=True)
     users = ArrayField(models.CharField(max_length=256), default=list, blank=True)
     allow_request = models.BooleanField(default=True)
     kill_running = models.BooleanField(default=False)
+    notify = ArrayField(models.EmailField(max_length=254), default=list, blank=True)
     log = models.BooleanField(default=True)
     ringfence = models.JSONField(null=True, blank=True)
     order = models.PositiveIntegerField()
@@ -72,6 +77,7 @@ class Policy(AtScope):
     changed_at = models.DateTimeField(auto_now=True)
     changed_by = models.CharField(max_length=200, blank=True, default="")
     last_matched_at = models.DateTimeField(null=True, blank=True)
+    linked_to = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers")
 
     class Meta:
         verbose_name_plural = "policies"
