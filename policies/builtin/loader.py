@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from django.db import transaction
 
-from policies import catalogue, changes, queries
+from policies import catalogue, changes, queries, ringfence
 from policies.engine.rules import RULE_FIELDS, RuleError, check_rule
 from policies.engine.rules import FileRule as EngineRule
-from policies.models import Application, FileRule, Kind
+from policies.models import Application, Category, FileRule, Kind
 from portal.tenants import journal
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "applications"
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 _Box = Annotated[str, msgspec.Meta(max_length=2048)]
 
@@ -45,17 +45,30 @@ class RuleEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         return tuple(getattr(self, name) for name in RULE_FIELDS)
 
 
+class SourceEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Where a fact is from: one sentence, and the public page that says so where there is one."""
+
+    says: _Text
+    url: Annotated[str, msgspec.Meta(pattern="^(https://[^ ]+)?$", max_length=500)] = ""
+
+    def __str__(self) -> str:
+        return f"{self.says} {self.url}".rstrip()
+
+
 class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One catalogue file. `source` tells where its facts are from, one sentence each."""
+    """One catalogue file. `risk`: what it could be misused for. `ringfence`: the fence suggested for it, if any."""
 
     key: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
     version: Annotated[int, msgspec.Meta(ge=1)]
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
     publisher: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
     os: Literal["windows", "macos", "linux"]
+    category: Category
     description: _Text
-    source: Annotated[list[_Text], msgspec.Meta(min_length=1)]
+    source: Annotated[list[SourceEntry], msgspec.Meta(min_length=1)]
     rules: Annotated[list[RuleEntry], msgspec.Meta(min_length=1)]
+    risk: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    ringfence: dict[str, Any] | None = None
 
     @property
     def columns(self) -> dict[str, object]:
@@ -65,7 +78,10 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
             "name": self.name,
             "publisher": self.publisher,
             "description": self.description,
-            "source": "\n".join(self.source),
+            "category": self.category,
+            "risk": self.risk,
+            "suggested_ringfence": self.ringfence,
+            "source": "\n".join(map(str, self.source)),
             "catalogue_version": self.version,
             "hidden": False,
         }
@@ -101,6 +117,9 @@ def _read(path: Path) -> Entry:
         raise CatalogueError(f"{path.name}: the key {entry.key} must be the file's name.")
     if len({rule.conditions for rule in entry.rules}) != len(entry.rules):
         raise CatalogueError(f"{path.name}: two rules say the same.")
+    if entry.ringfence is not None:
+        for pointer, fault in ringfence.faults(entry.ringfence):
+            raise CatalogueError(f"{path.name}: ringfence{pointer}: {fault}")
     for number, rule in enumerate(entry.rules, start=1):
         try:
             check_rule(EngineRule(str(number), *rule.conditions), entry.os)

@@ -1,6 +1,6 @@
 """Rows of the policies floor, by noun. Fields and constraints only; the rules stand in the activities."""
 
-from policies.models.applications import Application, FileRule, Kind
+from policies.models.applications import Application, Category, FileRule, Kind
 from policies.models.changes import Change, Revision
 from policies.models.matches import MatchCount
 from policies.models.modes import ModeWindow
@@ -13,6 +13,7 @@ __all__ = [
     "Action",
     "AgentSetting",
     "Application",
+    "Category",
     "Change",
     "FileRule",
     "Kind",

@@ -26,6 +26,32 @@ class Kind(models.TextChoices):
     CUSTOM = "custom", "Custom"
 
 
+class Category(models.TextChoices):
+    ACCOUNTING = "accounting", "Accounting and finance"
+    BACKUP = "backup", "Backup and recovery"
+    BROWSER = "browser", "Browsers"
+    CLOUD_STORAGE = "cloud_storage", "Cloud storage and sync"
+    COMMUNICATION = "communication", "Communication and meetings"
+    DATABASE = "database", "Databases"
+    DESIGN = "design", "Design, CAD and media work"
+    DEVELOPMENT = "development", "Development"
+    DOCUMENTS = "documents", "Documents and PDF"
+    DRIVER = "driver", "Drivers and hardware tools"
+    FILE_TOOLS = "file_tools", "Archives and file tools"
+    INDUSTRY = "industry", "Industry software"
+    MEDIA = "media", "Media players"
+    NETWORK = "network", "Network and VPN"
+    OFFICE = "office", "Office suites"
+    OPERATING_SYSTEM = "operating_system", "Operating system"
+    REMOTE_SUPPORT = "remote_support", "Remote support"
+    RMM = "rmm", "RMM agents"
+    RUNTIME = "runtime", "Runtimes and frameworks"
+    SALES = "sales", "Sales and documents to sign"
+    SECURITY = "security", "Security"
+    UTILITY = "utility", "Utilities"
+    VIRTUALIZATION = "virtualization", "Virtualization and containers"
+
+
 class Application(TenantModel):
     """A named set of file rules. Built-in: of the catalogue, without organization, read-only, seen by all.
     Custom: of one organization, seen by it and everything beneath."""
@@ -40,7 +66,10 @@ class Application(TenantModel):
     name = models.CharField(max_length=120)
     publisher = models.CharField(max_length=120, blank=True, default="")
     description = models.TextField(max_length=2000, blank=True, default="")
-    source = models.TextField(max_length=2000, blank=True, default="")
+    source = models.TextField(blank=True, default="")
+    category = models.CharField(max_length=20, choices=Category.choices, blank=True, default="")
+    risk = models.TextField(max_length=1000, blank=True, default="")
+    suggested_ringfence = models.JSONField(null=True, blank=True)
     hidden = models.BooleanField(default=False)
     catalogue_key = models.SlugField(max_length=80, null=True, blank=True, unique=True)
     catalogue_version = models.PositiveIntegerField(default=0)

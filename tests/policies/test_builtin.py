@@ -10,10 +10,10 @@ from django.core.management import call_command
 
 from policies import catalogue, changes, evaluate
 from policies.builtin import loader
-from policies.builtin.loader import CatalogueError, Entry, RuleEntry, load_catalogue, read_catalogue
+from policies.builtin.loader import CatalogueError, Entry, RuleEntry, SourceEntry, load_catalogue, read_catalogue
 from policies.catalogue import RuleDraft
 from policies.engine.facts import FileFacts
-from policies.models import Application, FileRule
+from policies.models import Application, Category, FileRule
 from portal.common.errors import Refused
 from portal.tenants.models import ComputerGroup, Organization
 from portal.tenants.reach import Reach
@@ -28,7 +28,8 @@ MICROSOFT = "O=Microsoft Corporation, L=Redmond, S=Washington, C=US"
 def entry(**fields: object) -> Entry:
     base = {
         "key": "acme", "version": 1, "name": "Acme", "publisher": "Acme", "os": "windows", "description": "Tools.",
-        "source": ["Acme's own page."], "rules": [RuleEntry(path=r"c:\acme\*")],
+        "category": Category.UTILITY, "source": [SourceEntry(says="Acme's own page.")],
+        "rules": [RuleEntry(path=r"c:\acme\*")],
     }  # fmt: skip
     return Entry(**{**base, **fields})  # type: ignore[arg-type]
 
@@ -121,6 +122,9 @@ def test_an_application_whose_file_is_gone_is_hidden_and_comes_back_with_it(worl
         ({"rules": [{"path": "*"}]}, "rule 1"),
         ({"rules": []}, "rules"),
         ({"os": "beos"}, "os"),
+        ({"category": "nice"}, "category"),
+        ({"ringfence": {"magic": {"mode": "off"}}}, "ringfence/magic"),
+        ({"source": [{"says": "Read it.", "url": "http://plain.example"}]}, "url"),
         ({"more": 1}, "more"),
         ({"key": "other"}, "file's name"),
         ({"rules": [{"path": "c:\\a\\*"}, {"path": "c:\\a\\*"}]}, "say the same"),
