@@ -4,6 +4,7 @@ from policies.models.applications import Application, Category, FileRule, Kind
 from policies.models.changes import Change, Revision
 from policies.models.matches import MatchCount
 from policies.models.modes import ModeWindow
+from policies.models.notices import Notice
 from policies.models.policies import Action, Policy, PolicyApplication, Status
 from policies.models.scopes import Level
 from policies.models.settings import AgentSetting, SettingName
@@ -20,6 +21,7 @@ __all__ = [
     "Level",
     "MatchCount",
     "ModeWindow",
+    "Notice",
     "Policy",
     "PolicyApplication",
     "Revision",

@@ -12,6 +12,7 @@ from django.db.models.lookups import Exact
 from policies.engine import ordering
 from policies.models.applications import Application, Kind
 from policies.models.scopes import AtScope, Level, one_target, unique_orders
+from portal.common import clock
 from portal.tenants.models import NumberField, Organization
 from portal.tenants.scoping import TenantModel
 
@@ -101,6 +102,10 @@ class Policy(AtScope):
                 ),
                 name="policy_default_always_decides",
             ),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(armed_until__isnull=True, notify=[]),
+                name="policy_default_is_never_armed",
+            ),
             models.UniqueConstraint(
                 fields=("target_group",), condition=Q(is_default=True), name="policy_one_default_per_group"
             ),
@@ -124,6 +129,10 @@ class Policy(AtScope):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_armed(self) -> bool:
+        """Whether it is disabled and on for a while all the same: `armed_until` is still to come."""
+        return not self.enabled and self.armed_until is not None and self.armed_until > clock.now()
 
     @property
     def named_applications(self) -> list[Application]:
