@@ -11,7 +11,6 @@ from audit import search
 from audit.event_rows import EventRow
 from audit.explain import facts_of
 from audit.search_terms import EventTerms
-from audit.suggestions import strength_of
 from audit.words import Outcome
 from policies.catalogue import RuleDraft, rule_fault
 from policies.engine.engine import Engine
@@ -19,6 +18,7 @@ from policies.engine.model import Application
 from policies.engine.normal_form import normal_facts
 from policies.engine.rules import FileRule, RuleError, check_rule
 from policies.models import Level
+from policies.strength import strength
 from portal.common import clock
 from portal.common.errors import FieldError
 from portal.tenants.models import Organization
@@ -73,7 +73,7 @@ def impact(reach: Reach, event: EventRow, rule: RuleDraft, *, organization: Orga
         others=len({row.path.lower() for row in matched} - {event.path.lower()}),
         matching=_paths(matched),
         missed=_paths([row for row in missed if row.folder.lower() == event.folder.lower()]),
-        strength=strength_of(rule),
+        strength=strength(rule, os).score,
         matched=tuple(matched),
     )
 

@@ -16,6 +16,7 @@ from audit.history import History, history_of, history_of_alike, paths_alike
 from audit.name_shapes import changes, proposed_pattern
 from audit.stored_text import has_hidden_characters
 from policies.catalogue import RuleDraft
+from policies.strength import strength
 from portal.tenants.reach import Reach
 
 
@@ -65,7 +66,7 @@ def suggestion(reach: Reach, event: EventRow) -> Suggestion:
         history=history,
         sightings=sightings,
         warnings=_warnings(event, history),
-        strength=strength_of(rule),
+        strength=strength(rule, os).score,
     )
 
 
@@ -122,17 +123,6 @@ def _warnings(event: EventRow, history: History) -> tuple[str, ...]:
     if event.has_hidden_characters:
         found.append("This name contains characters that do not show. Treat with care.")
     return tuple(found)
-
-
-def strength_of(rule: RuleDraft) -> int:
-    """How hard a rule is to slip past, 0 to 5."""
-    if rule.hash:
-        return 5
-    if rule.certificate:
-        return 4 if rule.path or rule.created_by else 3
-    points = sum(bool(value) for value in (rule.path, rule.process)) + 2 * bool(rule.created_by)
-    wide = "*" in rule.path and not rule.path.startswith("regex:")
-    return max(points - wide, 1) if points else 0
 
 
 def proposed_name(event: EventRow) -> str:
