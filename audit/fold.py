@@ -1,12 +1,14 @@
 """The fold: batches that were received become rows of the daily rollups, set-wise, every minute.
 
-A batch is folded once: its ledger row is marked in the same statement. What is not folded yet is read from the events
+A batch is folded once: its ledger row is marked in the same statement, and what it tells of policies and rules is
+counted in the same transaction (`policies.match_counts`). What is not folded yet is read from the events
 themselves by every query that goes by the rollups, so nothing waits for this job.
 """
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +16,8 @@ from typing import Any
 
 from django.db import connection
 
+from policies import match_counts
+from policies.match_counts import Told
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
 
@@ -48,17 +52,16 @@ WITH due AS MATERIALIZED (
 ), done AS (
     UPDATE audit_batch b SET folded_at = now() FROM due WHERE b.number = due.number RETURNING b.number
 )
-SELECT (SELECT count(*) FROM done), day, file_id, process_id, created_by_id, decision_id, users, last_at
+SELECT (SELECT count(*) FROM done), day, file_id, process_id, created_by_id, decision_id, users, last_at,
+       organization_number, n
 FROM (SELECT 1) one LEFT JOIN cell ON true
 """
-_MATCHED = """
-UPDATE policies_policy p SET last_matched_at = m.at
-FROM (
-    SELECT d.policy::uuid AS id, max(t.at) AS at FROM unnest(%s::bigint[], %s::timestamptz[]) t(decision, at)
-    JOIN audit_decision d ON d.id = t.decision WHERE d.policy ~ '^[0-9a-f-]{36}$' GROUP BY 1
-) m
-WHERE p.id = m.id AND (p.last_matched_at IS NULL OR p.last_matched_at < m.at)
-"""
+# Ids of decisions are an endpoint's words: text that is no id in its one written form is nobody's.
+_UUID = "CASE WHEN d.{0} ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' THEN d.{0}::uuid END"
+_DECIDED = f"""
+SELECT d.id, {_UUID.format("policy")}, {_UUID.format("application")}, {_UUID.format("rule")}
+FROM audit_decision d WHERE d.id = ANY (%s::bigint[]) AND d.policy <> ''
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,27 +98,44 @@ def fold_some(reach: Reach, *, at_most: int = BATCHES_AT_ONCE) -> Folded:
         batches = rows[0][0]
         cells = [row[1:] for row in rows if row[1] is not None]
         _mark_seen(cells)
+        match_counts.record(reach, _told(cells))
     return Folded(batches, len(cells))
 
 
 def _mark_seen(cells: Sequence[tuple[Any, ...]]) -> None:
-    """Tell dictionaries the day, and policies the instant, they were last met."""
-    decided: dict[int, datetime] = {}
+    """Tell dictionaries the day they were last met."""
     days: dict[date, tuple[set[int], set[int], set[int], set[int]]] = {}
-    for day, file, process, created_by, decision, users, last_at in cells:
+    for day, file, process, created_by, decision, users, *_ in cells:
         files, paths, people, decisions = days.setdefault(day, (set(), set(), set(), set()))
         files.add(file)
         paths |= {process, created_by}
         people |= set(users)
         decisions.add(decision)
-        decided[decision] = max(last_at, decided.get(decision, last_at))
     with connection.cursor() as cursor:
         for day, (files, paths, people, decisions) in sorted(days.items()):
             cursor.execute("SELECT audit_touch(%s::bigint[], %s::bigint[], %s)", [list(files), list(paths), day])
             _touch_own(cursor, "audit_user", people, day)
             _touch_own(cursor, "audit_decision", decisions, day)
-        if decided:
-            cursor.execute(_MATCHED, [list(decided), list(decided.values())])
+
+
+def _told(cells: Sequence[tuple[Any, ...]]) -> list[Told]:
+    """What decided on which day in which organization, as far as the endpoints named it by ids."""
+    counts: Counter[tuple[date, int, int]] = Counter()
+    latest: dict[tuple[date, int, int], datetime] = {}
+    for day, _, _, _, decision, _, last_at, organization, n in cells:
+        key = (day, organization, decision)
+        counts[key] += n
+        latest[key] = max(last_at, latest.get(key, last_at))
+    with connection.cursor() as cursor:
+        cursor.execute(_DECIDED, [sorted({decision for _, _, decision in counts})])
+        ids = {decision: (policy, application, rule) for decision, policy, application, rule in cursor.fetchall()}
+    told = []
+    for (day, organization, decision), count in counts.items():
+        policy, application, rule = ids.get(decision, (None, None, None))
+        if policy is not None:
+            at = latest[day, organization, decision]
+            told.append(Told(organization, day, policy, application, rule, count, at))
+    return told
 
 
 def _touch_own(cursor: Any, table: str, ids: set[int], day: date) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from audit import partitions
+from policies import match_counts
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
 
@@ -31,7 +32,7 @@ def keep_days(reach: Reach, *, retention_days: int | None = None) -> Kept:
     """Make the coming week's partitions; drop days older than the retention. Needs a reach over everything.
 
     Two transactions, so that a day that is being read cannot keep the coming ones from being made. Never drops one
-    of the last seven days.
+    of the last seven days. Counts of matches stay longer than events (`policies.match_counts.KEPT_DAYS`).
     """
     days = max(retention_days or settings.AUDIT_RETENTION_DAYS, 8)
     with reaching(reach):
@@ -53,6 +54,7 @@ def keep_days(reach: Reach, *, retention_days: int | None = None) -> Kept:
             for table in ("audit_user", "audit_decision"):
                 cursor.execute(f"DELETE FROM {table} WHERE last_seen < %s", [unused])  # noqa: S608
                 entries += cursor.rowcount
+        match_counts.prune(reach)
     return Kept(made, dropped, batches, entries)
 
 
