@@ -1,6 +1,7 @@
 """Rows of the policies floor, by noun. Fields and constraints only; the rules stand in the activities."""
 
 from policies.models.applications import Application, Category, FileRule, Kind
+from policies.models.baselines import Baseline, BaselineException, BaselineVersion, ExceptionKind, Subscription
 from policies.models.changes import Change, Revision
 from policies.models.matches import MatchCount
 from policies.models.modes import ModeWindow
@@ -14,8 +15,12 @@ __all__ = [
     "Action",
     "AgentSetting",
     "Application",
+    "Baseline",
+    "BaselineException",
+    "BaselineVersion",
     "Category",
     "Change",
+    "ExceptionKind",
     "FileRule",
     "Kind",
     "Level",
@@ -27,5 +32,6 @@ __all__ = [
     "Revision",
     "SettingName",
     "Status",
+    "Subscription",
     "UndoStep",
 ]

@@ -44,7 +44,8 @@ class Policy(AtScope):
     `is_default`: the group's Default Deny, made with the group; it has no applications and matches everything.
     `armed_until`: a disabled policy is on until then, and goes off by itself.
     `notify`: e-mail addresses of people who are told when a deny stops something.
-    `linked_to`: the policy of a baseline that this one follows.
+    `linked_to`: the policy of a baseline that this one follows; the id stays when that one is deleted, until the
+    baseline's next version is carried. Its followers cannot read it: use `linked_to_id`.
     `schedule`: `[{"day": 0-6 (Monday 0), "start": "08:00", "end": "18:00"}]` in the organization's time zone.
     """
 
@@ -78,7 +79,9 @@ class Policy(AtScope):
     changed_at = models.DateTimeField(auto_now=True)
     changed_by = models.CharField(max_length=200, blank=True, default="")
     last_matched_at = models.DateTimeField(null=True, blank=True)
-    linked_to = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="followers")
+    linked_to = models.ForeignKey(
+        "self", models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="followers"
+    )
 
     class Meta:
         verbose_name_plural = "policies"

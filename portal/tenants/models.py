@@ -91,7 +91,8 @@ class Organization(TenantModel):
 class ComputerGroup(TenantModel):
     """Computers of one organization that share policies; or, by flag, a *global group* that holds, by rule,
     the computers of every organization beneath: all of one operating system, or those whose own group's name
-    begins with `name_prefix`."""
+    begins with `name_prefix`. A *template* holds no computer, ever (a trigger keeps it): what stands in it is copied.
+    """
 
     shared_down: ClassVar[Q | None] = Q(is_global=True)
 
@@ -102,6 +103,7 @@ class ComputerGroup(TenantModel):
     os = models.CharField(max_length=8, choices=OperatingSystem.choices, default=OperatingSystem.WINDOWS)
     is_global = models.BooleanField(default=False)
     name_prefix = models.CharField(max_length=120, blank=True, default="")
+    is_template = models.BooleanField(default=False)
     initial_learning_days = models.PositiveSmallIntegerField(default=21)
     mode = models.CharField(max_length=12, choices=Mode.choices, default=Mode.SECURED)
     mode_ends_at = models.DateTimeField(null=True, blank=True)
@@ -115,6 +117,9 @@ class ComputerGroup(TenantModel):
             models.UniqueConstraint(fields=("organization", "id"), name="group_tenant_key"),
             models.CheckConstraint(
                 condition=Q(is_global=True) | Q(name_prefix=""), name="only_global_groups_have_a_prefix"
+            ),
+            models.CheckConstraint(
+                condition=~Q(is_global=True, is_template=True), name="no_global_group_is_a_template"
             ),
         ]
 
