@@ -69,15 +69,17 @@ def update_policy(reach: Reach, policy_id: UUID, *, draft: PolicyDraft) -> Polic
         _check_kept_kind(policy, _kind_of(reach, organization, draft))
     if was.scope != draft.scope:
         _change_scope(reach, policy, organization, draft.scope)
+    was_on = was.enabled or policy.is_armed()
     for name, value in draft.columns().items():
         setattr(policy, name, value)
+    policy.armed_until = policy.armed_until if was.enabled == draft.enabled else None
     policy.changed_by = reach.actor.name
-    policy.save(update_fields=[*draft.columns(), "order", "changed_by", "changed_at"])
+    policy.save(update_fields=[*draft.columns(), "armed_until", "order", "changed_by", "changed_at"])
     if was.applications != draft.applications:
         _set_applications(policy, draft.applications)
     before, after = _differences(_told(was, policy.order), _told(draft, policy.order))
     journal.record(reach, "policy.changed", policy, organization_id=organization.id, before=before, after=after)
-    _count_change(reach, policy, "policy.changed", f"{policy.name} changed", was.enabled, also=was.scope)
+    _count_change(reach, policy, "policy.changed", f"{policy.name} changed", was_on, also=was.scope)
     return policy
 
 
@@ -89,8 +91,8 @@ def set_enabled(reach: Reach, policy_id: UUID, *, enabled: bool) -> Policy:
         return policy
     if policy.is_default:
         raise _default_refusal("disabled")
-    policy.enabled, policy.changed_by = enabled, reach.actor.name
-    policy.save(update_fields=["enabled", "changed_by", "changed_at"])
+    policy.enabled, policy.armed_until, policy.changed_by = enabled, None, reach.actor.name
+    policy.save(update_fields=["enabled", "armed_until", "changed_by", "changed_at"])
     verb = "policy.enabled" if enabled else "policy.disabled"
     journal.record(
         reach,
@@ -113,7 +115,9 @@ def delete_policy(reach: Reach, policy_id: UUID) -> None:
         raise _default_refusal("deleted")
     was = _told(draft_of(policy, queries.application_ids(reach, policy.id)), policy.order)
     journal.record(reach, "policy.deleted", policy, organization_id=organization.id, before=was)
-    _count_change(reach, policy, "policy.deleted", f"{policy.name} deleted", was_enabled=policy.enabled)
+    _count_change(
+        reach, policy, "policy.deleted", f"{policy.name} deleted", was_enabled=policy.enabled or policy.is_armed()
+    )
     policy.delete()
 
 
@@ -264,7 +268,7 @@ def _count_change(
     reach: Reach, policy: Policy, verb: str, summary: str, was_enabled: bool, *, also: Scope | None = None
 ) -> None:
     """A disabled policy is in no bundle: saving it raises the revision only."""
-    if not (policy.enabled or was_enabled):
+    if not (policy.enabled or policy.is_armed() or was_enabled):
         changes.touch(reach, policy.organization_id)
         return
     scope = scope_of(policy)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,29 +18,51 @@ from policies.scopes import Scope
 from portal.common import clock
 from portal.common.errors import NotFound
 from portal.common.uuid7 import uuid7
-from portal.tenants.models import Computer, Organization
+from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
 
 
 @transaction.atomic
-def bump(reach: Reach, scope: Scope, *, verb: str, summary: str, thing: models.Model) -> Change:
+def bump(reach: Reach, scope: Scope, *, verb: str, summary: str, thing: models.Model) -> None:
     """Record that bundles of `scope` change, and raise the organization's revision. In the write's transaction."""
-    change = Change(
-        organization_id=scope.organization_id,
-        level=scope.level,
-        target=scope.target,
-        verb=verb,
-        summary=summary[:300],
-        object_type=thing._meta.model_name or "",
-        object_id=thing.pk,
-        actor_kind=reach.actor.kind,
-        actor_id=reach.actor.id,
-        actor_name=reach.actor.name,
-        created_at=clock.now(),
+    bump_many(reach, scope, [(verb, summary, thing)])
+
+
+@transaction.atomic
+def bump_many(reach: Reach, scope: Scope, things: Sequence[tuple[str, str, models.Model]]) -> None:
+    """`bump` for many things of one scope at once: (verb, summary, thing) each. As many statements as for one.
+
+    A template holds no computer: what changes there is in no bundle and waits for nothing.
+    """
+    if not things:
+        return
+    if _is_template(reach, scope):
+        touch(reach, scope.organization_id)
+        return
+    now = clock.now()
+    made = Change.rows.bulk_create(
+        Change(
+            organization_id=scope.organization_id,
+            level=scope.level,
+            target=scope.target,
+            verb=verb,
+            summary=summary[:300],
+            object_type=thing._meta.model_name or "",
+            object_id=thing.pk,
+            actor_kind=reach.actor.kind,
+            actor_id=reach.actor.id,
+            actor_name=reach.actor.name,
+            created_at=now,
+        )
+        for verb, summary, thing in things
     )
-    change.save(force_insert=True)
-    _raise_revision(scope.organization_id, change.number)
-    return change
+    _raise_revision(scope.organization_id, max(change.number for change in made))
+
+
+def _is_template(reach: Reach, scope: Scope) -> bool:
+    if scope.level != Level.GROUP:
+        return False
+    return ComputerGroup.objects.within(reach).filter(id=scope.target, is_template=True).exists()
 
 
 @transaction.atomic
@@ -137,6 +159,11 @@ def mark_deployed(
     """
     mine = Change.objects.within(reach).filter(deployment_id__isnull=True)
     return mine.filter(_covered(reach, organization_id, Level(level), target_id)).update(deployment_id=deployment_id)
+
+
+def pending_at(reach: Reach, *, organization_id: UUID, level: Level | str, target_id: UUID) -> QuerySet[Change]:
+    """What is pending and a deployment to this scope would take along, newest first."""
+    return pending(reach).filter(_covered(reach, organization_id, Level(level), target_id))
 
 
 def mark_pending(reach: Reach, *, deployment_id: UUID) -> int:

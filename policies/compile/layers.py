@@ -25,8 +25,8 @@ class Layer:
 
 
 class LayerStore:
-    """Makes each layer of one organization once. Disabled policies are left out; expired ones are not, since
-    the computer checks the time itself and a bundle must not change by itself."""
+    """Makes each layer of one organization once. Disabled policies are left out, and so are arms that are
+    over; expired ones are not, since the computer checks the time itself and a bundle must not change by itself."""
 
     def __init__(self, rules: Rules, places: Places) -> None:
         self._rules = rules

@@ -95,7 +95,10 @@ def load_applications(ids: Collection[UUID]) -> tuple[dict[str, model.Applicatio
 
 
 def policy_value(policy: Policy, applications: Iterable[UUID], time_zone: str) -> model.Policy:
-    """One policy row as the engine sees it."""
+    """One policy row as the engine sees it. An armed one is enabled and expires when its arm ends: the computer itself
+    turns it off. An arm that is over is not there any more."""
+    armed = policy.is_armed()
+    expires_at = policy.armed_end if armed else policy.expires_at
     return model.Policy(
         id=str(policy.id),
         name=policy.name,
@@ -106,9 +109,9 @@ def policy_value(policy: Policy, applications: Iterable[UUID], time_zone: str) -
         order=policy.order,
         applications=tuple(map(str, applications)),
         is_default=policy.is_default,
-        enabled=policy.enabled,
+        enabled=policy.enabled or armed,
         starts_at=clock.to_ms(policy.starts_at) if policy.starts_at else None,
-        expires_at=clock.to_ms(policy.expires_at) if policy.expires_at else None,
+        expires_at=clock.to_ms(expires_at) if expires_at else None,
         schedule=window_values(policy.schedule),
         time_zone=time_zone,
         users=tuple(policy.users),
@@ -116,4 +119,5 @@ def policy_value(policy: Policy, applications: Iterable[UUID], time_zone: str) -
         kill_running=policy.kill_running,
         log=policy.log,
         ringfence=policy.ringfence,
+        armed=armed,
     )

@@ -45,6 +45,7 @@ class Policy:
     A global policy targets a global group, or the MSP's organization for the whole MSP. `order`: lower wins.
     `starts_at` and `expires_at` are unix milliseconds, half-open. `is_default` marks a group's Default Deny:
     it has no applications and matches everything; its status, schedule, users and dates are not looked at.
+    `armed`: it is off and was turned on until `expires_at`. That changes words only, and does not travel in bundles.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Policy:
     kill_running: bool = False
     log: bool = True
     ringfence: Mapping[str, object] | None = None
+    armed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,8 @@ def skipped(policy: Policy, why: SkipReason) -> str:
     name = visible(policy.name)
     if why is SkipReason.NOT_STARTED:
         return f"{name} does not start before {_instant(policy.starts_at)}"
+    if why is SkipReason.EXPIRED and policy.armed:
+        return f"{name} was armed until {_instant(policy.expires_at)} and is off again"
     if why is SkipReason.EXPIRED:
         return f"{name} expired at {_instant(policy.expires_at)}"
     return f"{name} {_SKIPPED[why]}"

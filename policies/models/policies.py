@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -134,8 +135,16 @@ class Policy(AtScope):
         return self.name
 
     def is_armed(self) -> bool:
-        """Whether it is disabled and on for a while all the same: `armed_until` is still to come."""
-        return not self.enabled and self.armed_until is not None and self.armed_until > clock.now()
+        """Whether it is disabled and on for a while all the same."""
+        ends_at = self.armed_end
+        return ends_at is not None and ends_at > clock.now()
+
+    @property
+    def armed_end(self) -> datetime | None:
+        """When a disabled policy that was armed goes off: `armed_until`, or its own expiry when that is earlier."""
+        if self.enabled or self.armed_until is None:
+            return None
+        return self.armed_until if self.expires_at is None else min(self.armed_until, self.expires_at)
 
     @property
     def named_applications(self) -> list[Application]:
