@@ -131,6 +131,11 @@ def _check(group: ComputerGroup, now: datetime, expires_at: datetime, max_uses: 
             " groups.",
             pointer="/group",
         )
+    if group.is_template:
+        raise Refused(
+            f"{group.name} is the template of a baseline and holds no computers. Choose another group.",
+            pointer="/group",
+        )
     if expires_at <= now:
         raise Refused("The end date is over already. Choose one in the future.", pointer="/expires_at")
     if expires_at > now + timedelta(days=MAX_DAYS, minutes=5):

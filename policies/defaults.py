@@ -22,12 +22,12 @@ def default_name(group: ComputerGroup) -> str:
 
 @transaction.atomic
 def ensure_default(reach: Reach, group: ComputerGroup) -> Policy | None:
-    """Give the group its Default Deny, or the one it has the group's new name. None for a global group.
+    """Give the group its Default Deny, or the one it has the group's new name. None for a global group or a template.
 
     Called in the transaction that creates or renames a group (through `registry.group_hooks`). Safe to repeat.
-    A global group has none: each computer has that of its own group.
+    A global group has none: each computer has that of its own group. A template has no computer.
     """
-    if group.is_global:
+    if group.is_global or group.is_template:
         return None
     default = Policy.objects.within(reach).select_for_update().filter(target_group=group, is_default=True).first()
     if default is None:

@@ -127,6 +127,8 @@ computer_delivery: Registry[Callable[[Any, Sequence[Any]], dict[Any, Delivery]]]
 
 # Called inside the transaction that creates or renames a computer group: (reach, group).
 group_hooks: Registry[Callable[[Any, Any], None]] = Registry()
+# Called inside the transaction that creates an organization: (reach, organization).
+organization_hooks: Registry[Callable[[Any, Any], None]] = Registry()
 # Called inside the transaction that moves a computer to another group: (reach, computer).
 computer_hooks: Registry[Callable[[Any, Any], None]] = Registry()
 # Starts a deployment: (reach, *, level, target_id, note) -> Deployment.

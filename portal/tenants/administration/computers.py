@@ -27,6 +27,8 @@ def move_computer(reach: Reach, computer_id: UUID | str, *, group_id: UUID) -> C
         )
     if group.is_global:
         raise Refused("A global group holds computers by rule, not one by one.", pointer="/group")
+    if group.is_template:
+        raise Refused(f"{group.name} is the template of a baseline and holds no computers.", pointer="/group")
     if group.os != seen.os:
         raise Refused(f"{group.name} is for {group.get_os_display()} computers.", pointer="/group")
     found = locked(Computer.objects.within(reach), seen.id)

@@ -32,10 +32,12 @@ def create_group(
     is_global: bool = False,
     name_prefix: str = "",
     initial_learning_days: int = 21,
+    is_template: bool = False,
 ) -> ComputerGroup:
     """Create a computer group (with its Default Deny, which the floor above adds).
 
-    A global group needs the capability to act globally. Raises Invalid, Refused or Conflict.
+    A global group needs the capability to act globally. A template never holds a computer.
+    Raises Invalid, Refused or Conflict.
     """
     _require_group_write(reach, organization_id, is_global=is_global)
     organization = queries.organization(reach, organization_id)
@@ -51,6 +53,7 @@ def create_group(
         is_global=is_global,
         name_prefix=name_prefix,
         initial_learning_days=initial_learning_days,
+        is_template=is_template,
     )
     journal.record(reach, "group.created", made, organization_id=organization_id, after=told(made, _TOLD))
     _run_group_hooks(reach, made)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from portal.common import registry
 from portal.common.errors import Conflict, Refused
 from portal.common.uuid7 import uuid7
 from portal.tenants import journal, queries
@@ -58,6 +59,8 @@ def create_organization(
     with reaching(wider):
         made.save(force_insert=True)
         journal.record(wider, "organization.created", made, organization_id=made.id, after=told(made, _TOLD))
+        for hook in registry.organization_hooks:
+            hook(wider, made)
     return made
 
 

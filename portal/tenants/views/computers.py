@@ -54,7 +54,9 @@ def computer_detail(request: PortalRequest, computer: str) -> HttpResponse:
 @needs(Capability.COMPUTER_WRITE)
 def computer_move(request: PortalRequest, computer: str) -> HttpResponse:
     found = _own_computer(request, computer)
-    others = queries.groups(request.reach, found.organization_id).filter(os=found.os, is_global=False)
+    others = queries.groups(request.reach, found.organization_id).filter(
+        os=found.os, is_global=False, is_template=False
+    )
     choices = [(str(group.id), group.name) for group in others]
     form = MoveForm(request.POST or None, initial={"group": str(found.group_id)}, groups=choices)
     if request.method == "POST" and form.is_valid():
