@@ -9,11 +9,16 @@ class AuditConfig(AppConfig):
     verbose_name = "Unified Audit"
 
     def ready(self) -> None:
-        from audit import cards
+        from audit import cards, match_preview
+        from policies import previews
+        from audit.collapse_evidence import EVIDENCE
+        from policies.upkeep.evidence import evidence
         from portal.common import registry
         from portal.common.registry import DashboardCard, NavigationEntry, OrganizationColumn
         from portal.tenants.capabilities import Capability
 
+        previews.match_preview.fill(match_preview.match_preview)
+        previews.computers_seen.fill(match_preview.computers_seen)
         registry.navigation.register(
             "audit.events", NavigationEntry("Audit", "list-search", "audit:event-list", Capability.AUDIT_READ), rank=30
         )
@@ -41,3 +46,4 @@ class AuditConfig(AppConfig):
             rank=40,
         )
         registry.computer_panels.register("audit.events", cards.computer_panel, rank=50)
+        evidence.fill(EVIDENCE)

@@ -33,7 +33,8 @@ WITH due AS MATERIALIZED (
 ), cell AS MATERIALIZED (
     SELECT (e.received_at AT TIME ZONE 'UTC')::date AS day, e.organization_number, e.group_number, e.file_id,
            e.process_id, e.created_by_id, e.decision_id, e.action_type, e.outcome, count(*)::int AS n,
-           min(e.received_at) AS first_at, max(e.received_at) AS last_at, array_agg(DISTINCT e.user_id) AS users
+           min(e.received_at) AS first_at, max(e.received_at) AS last_at, array_agg(DISTINCT e.user_id) AS users,
+           array_agg(DISTINCT e.computer_number) AS computers
     FROM due d CROSS JOIN LATERAL (
         SELECT * FROM audit_event x WHERE x.organization_number = d.organization_number
           AND x.received_at = d.received_at AND x.id >= d.number << 16 AND x.id < (d.number + 1) << 16 OFFSET 0
@@ -49,6 +50,13 @@ WITH due AS MATERIALIZED (
     INSERT INTO audit_daily_file (day, organization_number, file_id, outcome, n, first_at, last_at)
     SELECT day, organization_number, file_id, outcome, sum(n), min(first_at), max(last_at) FROM cell
     WHERE file_id <> 0 GROUP BY 1, 2, 3, 4
+), computer AS (
+    INSERT INTO audit_application_computer (application, organization_number, computer_number, last_day)
+    SELECT d.application::uuid, c.organization_number, one.number, max(c.day)
+    FROM cell c JOIN audit_decision d ON d.id = c.decision_id CROSS JOIN LATERAL unnest(c.computers) one(number)
+    WHERE d.application ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (application, organization_number, computer_number) DO UPDATE SET last_day = excluded.last_day
+    WHERE audit_application_computer.last_day < excluded.last_day
 ), done AS (
     UPDATE audit_batch b SET folded_at = now() FROM due WHERE b.number = due.number RETURNING b.number
 )

@@ -54,6 +54,7 @@ def keep_days(reach: Reach, *, retention_days: int | None = None) -> Kept:
             for table in ("audit_user", "audit_decision"):
                 cursor.execute(f"DELETE FROM {table} WHERE last_seen < %s", [unused])  # noqa: S608
                 entries += cursor.rowcount
+            cursor.execute("DELETE FROM audit_application_computer WHERE last_day < %s", [oldest])
         match_counts.prune(reach)
     return Kept(made, dropped, batches, entries)
 
