@@ -26,7 +26,7 @@ def draft_from(reach: Reach, wanted: dict[str, Any], *, base: PolicyDraft | None
     if "scope" in fields:
         found = find_scope(reach, fields["scope"]["level"], fields["scope"]["target"])
         fields["scope"] = found.scope
-    for name in ("applications", "schedule", "users"):
+    for name in ("applications", "schedule", "users", "notify"):
         if name in fields:
             fields[name] = tuple(fields[name])
     for name, kind in (("action", Action), ("status", Status)):

@@ -21,6 +21,7 @@ _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
 _LIMITS = {"name": 160, "description": 2000, "owner": 200, "reason": 1000, "ticket": 120}
 MOST_WINDOWS = 50
 MOST_USERS = 500
+MOST_NOTIFIED = 20
 MOST_APPLICATIONS = 100
 
 
@@ -41,6 +42,7 @@ class PolicyDraft:
     users: tuple[str, ...] = ()
     allow_request: bool = True
     kill_running: bool = False
+    notify: tuple[str, ...] = ()
     log: bool = True
     ringfence: Mapping[str, Any] | None = None
     owner: str = ""
@@ -50,14 +52,17 @@ class PolicyDraft:
     def columns(self) -> dict[str, Any]:
         """The columns of a policy row, without its applications."""
         plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("scope", "applications")}
-        return {**plain, **self.scope.columns(), "schedule": list(self.schedule), "users": list(self.users)}
+        return {**plain, **self.scope.columns(), **self._lists()}
+
+    def _lists(self) -> dict[str, Any]:
+        return {"schedule": list(self.schedule), "users": list(self.users), "notify": list(self.notify)}
 
 
 def draft_of(policy: Policy, applications: Sequence[UUID]) -> PolicyDraft:
     """The draft that would leave `policy` as it is."""
     plain = {f.name: getattr(policy, f.name) for f in fields(PolicyDraft) if f.name not in ("scope", "applications")}
     plain.update(action=Action(policy.action), status=Status(policy.status))
-    plain.update(schedule=tuple(policy.schedule), users=tuple(policy.users))
+    plain.update(schedule=tuple(policy.schedule), users=tuple(policy.users), notify=tuple(policy.notify))
     return PolicyDraft(scope=scope_of(policy), applications=tuple(applications), **plain)
 
 
@@ -138,3 +143,7 @@ def _check_action(draft: PolicyDraft, faults: _Faults) -> None:
         faults.add("/ringfence", "A ringfence belongs to the action permit_ringfenced.")
     if draft.kill_running and draft.action != Action.DENY:
         faults.add("/kill_running", "Only a deny can end running programs.")
+    if draft.notify and draft.action != Action.DENY:
+        faults.add("/notify", "Only a deny stops something that people can be told of.")
+    if len(draft.notify) > MOST_NOTIFIED:
+        faults.add("/notify", f"A policy tells {MOST_NOTIFIED} people at most.")

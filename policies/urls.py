@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from policies.views import applications, modes, policies, policy_forms
+from policies.views import applications, arming, modes, policies, policy_forms
 
 _APPLICATION = "applications/<uuid:application>/"
 
@@ -20,6 +20,8 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("policies/name/", policy_forms.policy_name, name="policy-name"),
     path("policies/<uuid:policy>/edit/", policy_forms.policy_edit, name="policy-edit"),
     path("policies/<uuid:policy>/switch/", policies.policy_switch, name="policy-switch"),
+    path("policies/<uuid:policy>/arm/", arming.policy_arm, name="policy-arm"),
+    path("policies/<uuid:policy>/disarm/", arming.policy_disarm, name="policy-disarm"),
     path("policies/<uuid:policy>/delete/", policies.policy_delete, name="policy-delete"),
     path("policies/<uuid:policy>/move/", policies.policy_move, name="policy-move"),
     path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),

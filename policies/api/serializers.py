@@ -111,6 +111,8 @@ class PolicyAnswer(serializers.Serializer[Policy]):
     users = serializers.ListField(child=serializers.CharField())
     allow_request = serializers.BooleanField()
     kill_running = serializers.BooleanField()
+    notify = serializers.ListField(child=serializers.EmailField(), help_text="Told when it stops something.")
+    armed_until = InstantField(allow_null=True, help_text="Disabled, and on until then. Set by arm/.")
     log = serializers.BooleanField()
     ringfence = serializers.JSONField(allow_null=True)
     order = serializers.IntegerField(help_text="Lower wins.")

@@ -53,7 +53,12 @@ class PolicyFields(StrictSerializer):
         child=serializers.CharField(max_length=256), required=False, help_text="Empty: everyone."
     )
     allow_request = serializers.BooleanField(required=False)
-    kill_running = serializers.BooleanField(required=False)
+    kill_running = serializers.BooleanField(required=False, help_text="Deny only: end programs that run already.")
+    notify = serializers.ListField(
+        child=serializers.EmailField(max_length=254),
+        required=False,
+        help_text="Deny only: people of the organization who get an e-mail when it stops something.",
+    )
     log = serializers.BooleanField(required=False)
     ringfence = serializers.JSONField(required=False, allow_null=True)
     owner = serializers.CharField(max_length=200, required=False, allow_blank=True)

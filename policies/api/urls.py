@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from policies.api import application_views as applications
+from policies.api import arming_views as arming
 from policies.api import evaluation
 from policies.api import policy_views as policies
 from policies.api import setting_views as settings
@@ -18,6 +19,7 @@ router_urls: list[URLPattern | URLResolver] = [
     path(f"{_APPLICATION}rules/<slug:rule_id>/", applications.RuleDetail.as_view(), name="rule-detail"),
     path("policies/", policies.PolicyList.as_view(), name="policy-list"),
     path("policies/<slug:policy_id>/", policies.PolicyDetail.as_view(), name="policy-detail"),
+    path("policies/<slug:policy_id>/arm/", arming.PolicyArm.as_view(), name="policy-arm"),
     path("policies/<slug:policy_id>/move/", policies.PolicyMove.as_view(), name="policy-move"),
     path("agent-settings/", settings.SettingList.as_view(), name="setting-list"),
     path("agent-settings/<slug:setting_id>/", settings.SettingDetail.as_view(), name="setting-detail"),

@@ -228,6 +228,17 @@ def ago(context: Any, moment: datetime | None) -> SafeString:
     return moments.element(moment, moments.ago(moment) if moment else "", moments.zone_of(context), is_relative=True)
 
 
+@register.simple_tag(takes_context=True)
+def left(context: Any, moment: datetime | None) -> SafeString:
+    """How long until then; the browser counts it down each second. The exact time is its title."""
+    if moment is None:
+        return moments.element(None, "", moments.zone_of(context), is_relative=False)
+    seconds = (moment - clock.now()).total_seconds()
+    words = f"{moments.length(seconds)} left" if seconds > 0 else "over"
+    exact = moments.exact(moment, moments.zone_of(context))
+    return format_html('<time datetime="{}" title="until {}" data-left>{}</time>', moment.isoformat(), exact, words)
+
+
 @register.simple_tag
 def spark(values: Sequence[int], last: int = 0) -> SafeString:
     """A small bar chart of up to 24 numbers; the `last` ones are drawn in the colour of a deny."""
