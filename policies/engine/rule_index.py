@@ -53,7 +53,7 @@ class RuleIndex:
         self._rows_with: dict[int, list[int]] | None = None
         self._processes: dict[str, Sequence[int]] = {}
         self._creators: dict[str, Sequence[int]] = {}
-        with _no_garbage_collection():
+        with no_garbage_collection():
             self._read(machine)
             self._hashes, self._certificates = self._atoms["hash"], self._atoms["certificate"]
             self._absent = {field: self._absent_atoms(field) for field in PATTERN_FIELDS}
@@ -199,7 +199,7 @@ def _readable(text: str, code: str) -> str:
 
 
 @contextmanager
-def _no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Iterator[None]:
     """Building makes a few hundred thousand objects and no garbage: collecting meanwhile doubles the time."""
     enabled = gc.isenabled()
     gc.disable()
