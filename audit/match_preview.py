@@ -29,7 +29,7 @@ from portal.common import clock
 from portal.tenants.models import ComputerGroup, Organization
 from portal.tenants.reach import Reach
 
-MOST_CELLS = 10_000
+MOST_CELLS = 20_000
 MOST_HASHES = 20_000
 MOST_PATTERN_RULES = 200
 MOST_FILES_COUNTED = 2_000
