@@ -3,6 +3,7 @@
 from policies.models.applications import Application, Category, FileRule, Kind
 from policies.models.baselines import Baseline, BaselineException, BaselineVersion, ExceptionKind, Subscription
 from policies.models.changes import Change, Revision
+from policies.models.linting import AcceptedFinding, LintResult
 from policies.models.matches import MatchCount
 from policies.models.modes import ModeWindow
 from policies.models.notices import Notice
@@ -12,6 +13,7 @@ from policies.models.settings import AgentSetting, SettingName
 from policies.models.undo import UndoStep
 
 __all__ = [
+    "AcceptedFinding",
     "Action",
     "AgentSetting",
     "Application",
@@ -24,6 +26,7 @@ __all__ = [
     "FileRule",
     "Kind",
     "Level",
+    "LintResult",
     "MatchCount",
     "ModeWindow",
     "Notice",
