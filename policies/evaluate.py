@@ -68,6 +68,28 @@ class _Engines:
 _engines = _Engines(_MOST_ENGINES)
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question and its decision. `facts` are in normal form. `applications`: by id, those saved ones that match
+    them or cannot be read; no other one has a say. `rules`: all that may apply in the organization."""
+
+    decision: Decision
+    places: Places
+    place: Place
+    facts: FileFacts
+    at_ms: int
+    rules: Rules
+    applications: dict[str, model.Application]
+
+    @property
+    def policies(self) -> tuple[model.Policy, ...]:
+        """The policies that apply to this place, disabled ones too."""
+        place = self.place
+        mine = {("computer", place.computer), ("group", place.group), ("organization", place.organization)}
+        mine |= {("global", target) for target in (place.organization, *place.above)}
+        return tuple(p for p in self.rules.policies_for(place.os) if (p.level, p.target) in mine)
+
+
 def evaluate(
     reach: Reach,
     *,
@@ -82,6 +104,19 @@ def evaluate(
     `draft`: as if this policy stood at the bottom of its list; it is named `draft` in the answer. The operating
     system is that of the computer or group. Raises NotFound, and for the draft what `create_policy` raises.
     """
+    return judged(reach, facts=facts, computer=computer, group=group, at=at, draft=draft).decision
+
+
+def judged(
+    reach: Reach,
+    *,
+    facts: FileFacts,
+    computer: Computer | None = None,
+    group: ComputerGroup | None = None,
+    at: datetime | None = None,
+    draft: PolicyDraft | None = None,
+) -> Case:
+    """`evaluate`, with what it takes to judge the same facts again after some change. Raises what it raises."""
     target = computer or group
     if target is None or not reach.sees(target.organization_id) or (group is not None and group.is_global):
         raise NotFound
@@ -92,7 +127,10 @@ def evaluate(
     kept = _engine(places, place)
     with kept.lock:
         engine = kept.engine if draft is None else _with_draft(reach, kept, draft, place.os)
-        return engine.explain(seen, place, at_ms)
+        decision = engine.explain(seen, place, at_ms)
+        matter = engine.matching_rules(seen).keys() | engine.unreadable_applications
+    applications = {a: kept.rules.applications[a] for a in matter if a in kept.rules.applications}
+    return Case(decision, places, place, seen, at_ms, kept.rules, applications)
 
 
 def evaluate_at(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -183,6 +184,36 @@ def load_places(reach: Reach, organization_id: UUID, *, with_windows: bool = Fal
             windows={w.target_id: w for w in windows},
             names={**{o: tree[o].name for o in line}, **{g.id: g.name for g in groups}},
         )
+
+
+def load_all_places(reach: Reach, organization_ids: Iterable[UUID]) -> dict[UUID, Places]:
+    """`load_places` for many organizations in reach at once, in three statements; those out of reach are left out.
+
+    Without mode windows: `mode_of` knows mode and end, but not since when.
+    """
+    wanted = [o for o in organization_ids if reach.sees(o)]
+    with reaching(system_reach("where computers stand")) as system:
+        tree = {o.id: o for o in Organization.objects.within(system)}
+        lines = {o: (o, *_ancestors(tree, o)) for o in wanted if o in tree}
+        needed = {o for line in lines.values() for o in line}
+        groups: dict[UUID, list[ComputerGroup]] = defaultdict(list)
+        for group in ComputerGroup.objects.within(system).filter(organization_id__in=needed):
+            groups[group.organization_id].append(group)
+        settings: dict[UUID, list[AgentSetting]] = defaultdict(list)
+        for setting in AgentSetting.objects.within(system).filter(organization_id__in=needed).order_by("order", "id"):
+            settings[setting.organization_id].append(setting)
+    return {
+        own: Places(
+            organization=tree[own],
+            ancestors=line[1:],
+            groups={g.id: g for g in groups[own] if not g.is_global},
+            global_groups=tuple(g for o in line for g in groups[o] if g.is_global),
+            settings=tuple(s for o in line for s in settings[o] if o == own or s.level == Level.GLOBAL),
+            windows={},
+            names={},
+        )
+        for own, line in lines.items()
+    }
 
 
 def _ancestors(tree: dict[UUID, Organization], organization_id: UUID) -> Iterable[UUID]:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from policies.engine import model, rules
+from policies.engine.facts import FileFacts
+from policies.engine.rule_index import RuleIndex
+from policies.engine.variables import STANDARD_MACHINE
 from policies.models import Application, FileRule, Kind, Level, Policy, PolicyApplication
 from policies.schedules import window_values
 from portal.common import clock
@@ -52,23 +55,58 @@ def load_rules(organization_id: UUID, ancestors: Collection[UUID]) -> Rules:
     Reads as the system; the caller has checked that the organization may be seen.
     """
     with reaching(system_reach("what applies to computers")) as system:
-        found = list(
-            Policy.objects.within(system)
-            .filter(Q(organization_id=organization_id) | Q(organization_id__in=ancestors, level=Level.GLOBAL))
-            .order_by("order", "id")
+        found = Policy.objects.within(system)
+        return _rules(
+            found.filter(Q(organization_id=organization_id) | Q(organization_id__in=ancestors, level=Level.GLOBAL))
         )
+
+
+def _rules(found: QuerySet[Policy], only: Collection[UUID] | None = None) -> Rules:
+    """The policies with the applications that they name, or those `only`."""
+    with reaching(system_reach("what applies to computers")) as system:
+        policies = list(found.order_by("order", "id"))
         zones = dict(
             Organization.objects.within(system)
-            .filter(id__in={p.organization_id for p in found})
+            .filter(id__in={p.organization_id for p in policies})
             .values_list("id", "time_zone")
         )
         links: dict[UUID, list[UUID]] = defaultdict(list)
-        rows = PolicyApplication.objects.within(system).filter(policy__in=[p.id for p in found])
+        rows = PolicyApplication.objects.within(system).filter(policy__in=[p.id for p in policies])
         for policy_id, application_id in rows.order_by("position", "id").values_list("policy_id", "application_id"):
             links[policy_id].append(application_id)
-        applications, os_of = load_applications({a for ids in links.values() for a in ids})
-    policies = tuple(policy_value(p, links[p.id], zones[p.organization_id]) for p in found)
-    return Rules(applications, os_of, policies)
+        named = {a for ids in links.values() for a in ids}
+        applications, os_of = load_applications(named if only is None else named & set(only))
+    values = tuple(policy_value(p, links[p.id], zones[p.organization_id]) for p in policies)
+    return Rules(applications, os_of, values)
+
+
+def load_rules_about(facts: FileFacts, os: str, organization_ids: Collection[UUID]) -> Rules:
+    """What has a say about one file in any of these organizations: the policies (of these organizations, disabled ones
+    left out) on applications that match `facts`, those on applications with a rule that cannot be read, and defaults.
+
+    `facts` are in normal form. No other application is read. Reads as the system; about seven statements.
+    """
+    with reaching(system_reach("what applies to computers")) as system:
+        matter = _matching(facts, os, organization_ids)
+        named = PolicyApplication.objects.within(system).filter(application_id__in=matter)
+        of_these = Policy.objects.within(system).filter(organization_id__in=organization_ids)
+        found = of_these.filter(Q(is_default=True) | Q(id__in=named.values("policy_id")))
+        return _rules(found.exclude(enabled=False, armed_until__isnull=True), matter)
+
+
+def _matching(facts: FileFacts, os: str, organization_ids: Collection[UUID]) -> set[UUID]:
+    """The applications of which a rule matches, or cannot be read. A rule of nothing but another file's hash (and a
+    signer) can do neither, and is not read from the database."""
+    with reaching(system_reach("what applies to computers")) as system:
+        other = Q(path="", process="", created_by="") & ~Q(hash="") & ~Q(hash=facts.sha256)
+        usable = Q(organization_id__isnull=True) | Q(organization_id__in=organization_ids)
+        rows = FileRule.objects.within(system).filter(usable, application__os=os).exclude(other).order_by()
+        columns = ("application_id", "id", "hash", "path", "process", "created_by", "certificate")
+        of: dict[UUID, list[rules.FileRule]] = defaultdict(list)
+        for application_id, rule_id, *conditions in rows.values_list(*columns):
+            of[application_id].append(rules.FileRule(str(rule_id), *conditions))
+    index = RuleIndex((model.Application(str(a), "", False, tuple(r)) for a, r in of.items()), os, STANDARD_MACHINE)
+    return {UUID(a) for a in index.match(facts).keys() | index.unreadable.keys()}
 
 
 def load_applications(ids: Collection[UUID]) -> tuple[dict[str, model.Application], dict[str, str]]:
