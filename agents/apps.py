@@ -9,11 +9,13 @@ class AgentsConfig(AppConfig):
     verbose_name = "Agents"
 
     def ready(self) -> None:
-        from agents import deploy, enrolment, shown
+        from agents import deploy, deployed, enrolment, shown
+        from policies.evaluation.deployed import deployed_at
         from portal.common import registry
         from portal.tenants.capabilities import Capability
 
         registry.start_deployment.fill(deploy.start_deployment)
+        deployed_at.fill(deployed.deployed_at)
         registry.computer_delivery.register("agents.delivery", shown.computer_delivery)
         registry.computer_panels.register("agents.panel", shown.computer_panel)
         registry.computer_hooks.register("agents.owe_bundle", enrolment.computer_moved)

@@ -9,9 +9,10 @@ class AuditConfig(AppConfig):
     verbose_name = "Unified Audit"
 
     def ready(self) -> None:
-        from audit import cards, match_preview
+        from audit import cards, evaluated, match_preview
         from policies import previews
         from audit.collapse_evidence import EVIDENCE
+        from policies.evaluation import seen
         from policies.upkeep.evidence import evidence
         from portal.common import registry
         from portal.common.registry import DashboardCard, NavigationEntry, OrganizationColumn
@@ -47,3 +48,5 @@ class AuditConfig(AppConfig):
         )
         registry.computer_panels.register("audit.events", cards.computer_panel, rank=50)
         evidence.fill(EVIDENCE)
+        seen.seen_event.fill(evaluated.seen_event)
+        seen.seen_hash.fill(evaluated.seen_hash)

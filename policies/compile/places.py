@@ -106,6 +106,10 @@ class Places:
         own = computer.id if computer.id in self._own_settings else None
         return self._settings_for(computer.group_id, own, computer.os)
 
+    def settings_in(self, group: ComputerGroup) -> SettingsInForce:
+        """What holds for computers of `group` without a setting of their own."""
+        return self._settings_for(group.id, None, group.os)
+
     def organization_settings(self) -> SettingsInForce:
         """What holds in the whole organization, as far as no group or computer has a setting of its own."""
         line = {self.organization.id, *self.ancestors}
