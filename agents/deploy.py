@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,10 +11,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
+from agents import lockout
 from agents.models import Deployment, DeploymentTarget, Manifest
 from agents.models.deployments import UNFINISHED, DeploymentState, TargetState
 from agents.scopes import DeploymentScope, computers_in, enrolled, resolve
 from policies import changes
+from policies.lockout import Lockout
 from policies.models import Level
 from portal.common import clock, queue
 from portal.common.errors import Conflict, NotFound, Refused
@@ -26,14 +30,19 @@ MAX_NOTE = 500
 
 
 @transaction.atomic
-def start_deployment(reach: Reach, *, level: str, target_id: UUID | str, note: str = "") -> Deployment:
+def start_deployment(
+    reach: Reach, *, level: str, target_id: UUID | str, note: str = "", override: str = ""
+) -> Deployment:
     """Send what is saved to every enrolled computer of a scope. Raises NotFound, Forbidden,
-    Invalid, Refused (no computer).
+    Invalid, Refused (no computer; or it would lock computers out, code `lock_out`).
 
     The pending changes that lie wholly in the scope are taken along; unfinished targets of the same computers in
-    older deployments are superseded. Global scope needs the capability for it.
+    older deployments are superseded. Global scope needs the capability for it. `override`: the reason why computers
+    may be locked out of what `policies.lockout` calls essential; told in the System Audit.
     """
     scope = resolve(reach, level=level, target_id=target_id)
+    locked_out = lockout.lockouts(scope)
+    overridden = lockout.checked_override(locked_out, override)
     deployment = _new(reach, scope, note=note)
     deployment.save(force_insert=True)
     count = _aim(scope, deployment)
@@ -51,8 +60,33 @@ def start_deployment(reach: Reach, *, level: str, target_id: UUID | str, note: s
         level=scope.level,
         target_id=scope.target_id,
     )
+    if overridden:
+        _tell_override(reach, deployment, overridden, locked_out)
     _started(reach, deployment, computers=count, changes=taken)
     return deployment
+
+
+def would_lock_out(reach: Reach, *, level: str, target_id: UUID | str) -> list[Lockout]:
+    """What starting a deployment to this scope now would newly stop. Raises NotFound, Forbidden, Invalid, Refused."""
+    return lockout.lockouts(resolve(reach, level=level, target_id=target_id))
+
+
+def _tell_override(reach: Reach, deployment: Deployment, reason: str, found: Sequence[Lockout]) -> None:
+    """In the System Audit of whose deployment it is, and of every other organization that it locks out."""
+    told: dict[UUID, list[str]] = {deployment.organization_id: []}
+    for one in found:
+        told.setdefault(UUID(one.organization), []).append(one.sentence)
+    with reaching(system_reach("tell every organization that is locked out")) as system:
+        for organization_id in sorted(told, key=str):
+            own = organization_id == deployment.organization_id
+            journal.record(
+                replace(system, actor=reach.actor),
+                "lockout.overridden",
+                deployment,
+                organization_id=organization_id,
+                reason=reason,
+                stops=told[organization_id] if not own else [one.sentence for one in found],
+            )
 
 
 @transaction.atomic

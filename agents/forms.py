@@ -7,12 +7,13 @@ from django import forms
 
 class DeployForm(forms.Form):
     """Deploy Policies: `scope_value` is `level:target id`; `organization`: whose page it was pressed on;
-    `typed`: the number of computers, for a deployment to everybody."""
+    `typed`: the number of computers, for a deployment to everybody; `override`: why computers may be locked out."""
 
     scope_value = forms.CharField(max_length=80)
     organization = forms.CharField(max_length=60, required=False)
     note = forms.CharField(max_length=500, required=False)
     typed = forms.CharField(max_length=12, required=False)
+    override = forms.CharField(max_length=500, required=False)
 
     def scope(self) -> tuple[str, str]:
         level, _, target = self.cleaned_data["scope_value"].partition(":")

@@ -9,6 +9,7 @@ from agents.views import computers, deployments, install_keys, pending
 _everywhere: list[URLPattern | URLResolver] = [
     path("pending-bar/", pending.pending_bar, name="pending-bar"),
     path("pending/", pending.review, name="pending"),
+    path("pending/lockouts/", pending.lockouts, name="lockouts"),
     path("pending/deploy/", pending.deployment_start, name="deployment-start"),
     path("deployments/", deployments.deployment_list, name="deployment-list"),
     path("deployments/<uuid:deployment>/", deployments.deployment_detail, name="deployment-detail"),

@@ -44,7 +44,9 @@ BODIES: dict[str, Any] = {
     "api:request-approve": _PERMIT, "api:event-permit": _PERMIT,
 }  # fmt: skip
 # A plain GET without a question is refused: these ask for a path or a hash.
-ASKED_FOR_MORE = {"audit:file-history", "audit-all:file-history", "api:file-history"}
+ASKED_FOR_MORE = {
+    "audit:file-history", "audit-all:file-history", "api:file-history", "agents:lockouts", "agents-all:lockouts"
+}  # fmt: skip
 PUBLIC = {"api:schema", "api:docs"}  # tell what the source tells; their examples name an Able Moose of their own
 # Tables that note who looked, and nothing of any tenant's state.
 WITNESSES = {"django_session", "usersessions_usersession", "accounts_apitoken", "accounts_user"}

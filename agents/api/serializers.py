@@ -107,6 +107,12 @@ class DeploymentAnswer(serializers.Serializer[Any]):
 class DeploymentBody(StrictSerializer):
     scope = ScopeBody()
     note = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    override = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=500,
+        help_text="Why computers may be locked out of what they need; told in the System Audit.",
+    )
 
 
 class DeploymentQuery(QuerySerializer):

@@ -128,6 +128,7 @@ class DeploymentList(_DeploymentView):
             level=wanted["scope"]["level"],
             target_id=wanted["scope"]["target"],
             note=wanted.get("note", ""),
+            override=wanted.get("override", ""),
         )
         return self.shown(request, made.id, location=reverse("api:deployment-detail", args=[made.id]))
 

@@ -17,6 +17,7 @@ from agents.endpoint.board import Board, Word
 from agents.endpoint.clock import TrustedClock
 from agents.endpoint.kernel import process
 from agents.endpoint.orders import LinkError, Report, SyncerEnd
+from agents.endpoint.own_programs import own_programs
 from agents.endpoint.posture import posture
 from agents.endpoint.spool import Spool
 from agents.endpoint.status import Status
@@ -76,6 +77,7 @@ class Vitals:
             boot_id=self._clock.boot_id,
             agent_version=VERSION,
             hostname=process.visible(socket.gethostname())[:250],
+            programs=own_programs(),
         )
 
     def publish(self, identity: Identity | None, contact: Contact) -> None:

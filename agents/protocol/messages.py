@@ -85,7 +85,9 @@ class Posture(Message, frozen=True, kw_only=True):
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """How a computer is. `state`: none (no bundle), current, stale (checkpoint expired; still deciding)."""
+    """How a computer is. `state`: none (no bundle), current, stale (checkpoint expired; still deciding).
+    `programs`: the agent's own program files, so that the portal never denies them.
+    """
 
     bundle_epoch: Counter = 0
     bundle_version: Counter = 0
@@ -103,6 +105,7 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     boot_id: Short = ""
     agent_version: Short = ""
     hostname: Short = ""
+    programs: tuple[Text, ...] = ()
 
 
 class CheckinRequest(Heartbeat, frozen=True, kw_only=True):

@@ -34,6 +34,17 @@ def review(request: PortalRequest) -> HttpResponse:
     return _sheet(request)
 
 
+@require_safe
+@needs(Capability.DEPLOYMENT_WRITE, everywhere=True)
+def lockouts(request: PortalRequest) -> HttpResponse:
+    """What deploying to `scope` (`level:target id`) would newly stop that nobody may lose; empty when nothing."""
+    level, _, target = request.GET.get("scope", "").partition(":")
+    found = deploy.would_lock_out(request.reach, level=level, target_id=target)
+    response = render(request, "agents/lockouts.html", {"lockouts": found, "scope": f"{level}:{target}"})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
 @needs(Capability.DEPLOYMENT_WRITE, everywhere=True)
 def deployment_start(request: PortalRequest) -> HttpResponse:
     """Start it and go to its page. What may be pressed where is for the activity to say."""
@@ -49,16 +60,23 @@ def deployment_start(request: PortalRequest) -> HttpResponse:
         return _sheet(request, fault="Type the number of computers to deploy to all of them.", status=422)
     try:
         deployment = deploy.start_deployment(
-            request.reach, level=level, target_id=target, note=form.cleaned_data["note"]
+            request.reach,
+            level=level,
+            target_id=target,
+            note=form.cleaned_data["note"],
+            override=form.cleaned_data["override"],
         )
-    except (Refused, Invalid) as refused:
-        return _sheet(request, fault=refused.message, status=422)
+    except Refused as refused:
+        asks = form.cleaned_data["scope_value"] if refused.code == "lock_out" else ""
+        return _sheet(request, fault=refused.message, status=422, asks_override=asks)
+    except Invalid as invalid:
+        return _sheet(request, fault=invalid.message, status=422)
     answer = redirect(address("agents:deployment-detail", request.organization, deployment=deployment.id))
     answer["HX-Trigger"] = "deployment-started"
     return answer
 
 
-def _sheet(request: PortalRequest, *, fault: str = "", status: int = 200) -> HttpResponse:
+def _sheet(request: PortalRequest, *, fault: str = "", status: int = 200, asks_override: str = "") -> HttpResponse:
     organization = request.organization
     context = {
         "changes": pending.listed_changes(request.reach, organization),
@@ -67,6 +85,7 @@ def _sheet(request: PortalRequest, *, fault: str = "", status: int = 200) -> Htt
         "bar": pending.bar(request.reach, organization),
         "may_deploy": _may_deploy(request),
         "fault": fault,
+        "asks_override": asks_override,
         "most": pending.MOST_CHANGES,
     }
     return respond(request, "agents/pending.html", context, status=status)

@@ -18,6 +18,7 @@ from portal.common.uuid7 import uuid7
 from portal.tenants.models import ComputerGroup
 from portal.tenants.scoping import reaching
 from tests import factories
+from tests.agents.conftest import permit_windows
 from tests.endpoint_double import Endpoint
 
 COMPUTERS = 60
@@ -28,7 +29,9 @@ def fleet(committed: None, monkeypatch: pytest.MonkeyPatch) -> list[Endpoint]:
     """Sixty enrolled computers of one group, and a broker that is away."""
     monkeypatch.setattr(queue, "publish", lambda *args, **ids: False)
     with reaching(factories.SYSTEM):
-        group = factories.group(factories.organization("Able Moose"), "Finance", initial_learning_days=0)
+        moose = factories.organization("Able Moose")
+        group = factories.group(moose, "Finance", initial_learning_days=0)
+        permit_windows(moose)
         key = install_keys.create_install_key(factories.SYSTEM, group_id=group.id).secret
     endpoints = [Endpoint(Client(), name=f"fin-{n:02}") for n in range(COMPUTERS)]
     for endpoint in endpoints:

@@ -1,0 +1,130 @@
+"""The lock-out guard at the press of *Deploy Policies*: what a deployment would newly stop that nobody may lose."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from agents import contents
+from agents.contents import Content
+from agents.models import Blob, Delivery, Manifest
+from agents.scopes import DeploymentScope, computers_in, enrolled
+from policies.engine import bundle
+from policies.engine.engine import Engine
+from policies.engine.model import Application, Place, Policy
+from policies.lockout import Before, Essential, Lockout, Standing, lockouts_of
+from policies.lockout.tools import managing_tools, tools_in_use
+from portal.common import clock
+from portal.common.errors import Refused
+from portal.tenants.models import Computer
+from portal.tenants.reach import Reach, system_reach
+from portal.tenants.scoping import reaching
+
+MOST_TOLD = 5
+SHORTEST_REASON = 10
+
+
+def lockouts(scope: DeploymentScope) -> list[Lockout]:
+    """What deploying everything saved to the computers of a scope would newly stop, by organization and place.
+
+    The caller has checked that the scope may be deployed. Reads one organization after the other: some fifteen
+    statements each, and the bundles of the places where something is stopped.
+    """
+    with reaching(system_reach("what a deployment would stop")) as system:
+        per: dict[UUID, list[Computer]] = defaultdict(list)
+        for computer in enrolled(computers_in(scope)).order_by("organization_id", "name", "id"):
+            per[computer.organization_id].append(computer)
+        tools, in_use = managing_tools(system), tools_in_use(system, list(per))
+        found: list[Lockout] = []
+        for organization_id, computers in per.items():
+            saved = contents.snapshot(organization_id)
+            standing = _standing(system, computers, tools, in_use.get(organization_id, frozenset()))
+            found += lockouts_of(saved, computers, standing, clock.to_ms(clock.now()))
+        return found
+
+
+def refusal(found: list[Lockout]) -> Refused:
+    """Why the deployment is not started, and what to do."""
+    told = " ".join(one.sentence for one in found[:MOST_TOLD])
+    more = f" And {len(found) - MOST_TOLD} more." if len(found) > MOST_TOLD else ""
+    return Refused(
+        f"This deployment would lock computers out, so nothing was sent. {told}{more} Permit what is named, or take "
+        f"the deny back. If it is meant, give a reason of at least {SHORTEST_REASON} characters as override; it is "
+        "written to the System Audit.",
+        pointer="/override",
+        code="lock_out",
+    )
+
+
+def checked_override(found: list[Lockout], override: str) -> str:
+    """The reason under which the deployment may go ahead all the same; empty when nothing is locked out.
+
+    Raises Refused without a real reason.
+    """
+    if not found:
+        return ""
+    reason = override.strip()
+    if len(reason) < SHORTEST_REASON or len(set(reason)) < 4:
+        raise refusal(found)
+    return reason
+
+
+def _standing(
+    system: Reach, computers: list[Computer], tools: tuple[Essential, ...], in_use: frozenset[str]
+) -> Standing:
+    rows = Delivery.objects.within(system).filter(computer__in=computers).select_related("current")
+    deliveries = {row.computer_id: row for row in rows.defer("current__layers")}
+    programs = {
+        str(computer_id): tuple(told)
+        for computer_id, row in deliveries.items()
+        if isinstance(told := row.heartbeat.get("programs"), list) and told
+    }
+    given = _Given(system, {c: row.current for c, row in deliveries.items() if row.current is not None})
+    return Standing(programs=programs, managing=tools, in_use=in_use, before=given.before)
+
+
+@dataclass(slots=True)
+class _Given:
+    """The bundles that computers were given last, opened when asked for; the same content is opened once."""
+
+    system: Reach
+    manifests: dict[UUID, Manifest]
+    _engines: dict[tuple[str, ...], tuple[Engine, list[Policy]]] = field(default_factory=dict)
+
+    def before(self, computer: Computer) -> Before | None:
+        manifest = self.manifests.get(computer.id)
+        if manifest is None:
+            return None
+        content = contents.content_in(manifest)
+        engine, policies = self._engine(manifest.organization_id, content)
+        return Before.of(engine, policies, _place(manifest, content))
+
+    def _engine(self, organization_id: UUID, content: Content) -> tuple[Engine, list[Policy]]:
+        key = tuple(layer.digest for layer in content.layers)
+        if key not in self._engines:
+            rows = Blob.objects.within(self.system).filter(organization_id=organization_id, digest__in=key)
+            blobs = {digest: bytes(data) for digest, data in rows.values_list("digest", "data")}
+            policies: list[Policy] = []
+            applications: list[Application] = []
+            for layer in content.layers:
+                if layer.kind == "policies":
+                    policies += bundle.open_layer(blobs[layer.digest]).policies
+                else:
+                    applications.append(bundle.open_application(blobs[layer.digest]))
+            self._engines[key] = Engine(applications, policies, content.place.os), policies
+        return self._engines[key]
+
+
+def _place(manifest: Manifest, content: Content) -> Place:
+    """Where the manifest puts the computer, in the mode that it is in by now."""
+    over = manifest.mode_ends_at is not None and manifest.mode_ends_at <= clock.now()
+    return Place(
+        computer=str(manifest.computer_id),
+        group=content.place.group,
+        organization=content.place.organization,
+        above=content.place.above,
+        mode=content.mode.after if over else content.mode.mode,
+        prioritize_builtin=content.settings.prioritize_builtin,
+        os=content.place.os,
+    )
