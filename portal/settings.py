@@ -139,6 +139,7 @@ CELERY_BEAT_SCHEDULE = {
     "agents.sweep": {"task": "agents.sweep", "schedule": 5.0, "options": {"expires": 5}},
     "audit.fold": {"task": "audit.fold", "schedule": 60.0, "options": {"expires": 60}},
     "audit.retention": {"task": "audit.retention", "schedule": 3600.0, "options": {"expires": 3600}},
+    "policies.carry_baselines": {"task": "policies.carry_baselines", "schedule": 60.0, "options": {"expires": 60}},
     "accounts.tidy": {"task": "accounts.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 

@@ -1,0 +1,20 @@
+"""Tasks of this app: ids in, one call, safe to repeat and to lose."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from policies.baselines import publishing
+
+
+@shared_task(name="policies.carry_baseline")
+def carry_baseline(*, baseline_id: str) -> None:
+    publishing.carry_waiting(UUID(baseline_id))
+
+
+@shared_task(name="policies.carry_baselines")
+def carry_baselines() -> None:
+    """Whoever waits still: the wake-up was lost, or its worker was."""
+    publishing.carry_waiting()
