@@ -93,6 +93,7 @@ class ActionType(IntEnum):
     ELEVATE = 9
     DELETE = 10
     MOVE = 11
+    KILL = 12  # a program that ran already was ended by a deny
     OTHER = 99
 
     @property

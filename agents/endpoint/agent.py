@@ -17,17 +17,20 @@ from agents.endpoint import spool
 from agents.endpoint.board import Board, Word
 from agents.endpoint.clock import Sources, TrustedClock
 from agents.endpoint.creators import Creators
+from agents.endpoint.ender import Ender
 from agents.endpoint.files import FileCache
 from agents.endpoint.gate import Gate
 from agents.endpoint.guardian import Guardian
 from agents.endpoint.hash_pool import HashPool
 from agents.endpoint.interpreters import Interpreters, Survey
 from agents.endpoint.kernel import fanotify
+from agents.endpoint.launches import Launches
 from agents.endpoint.link import WorkerEnd
 from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.observation import Observer
 from agents.endpoint.recorder import Recorder
 from agents.endpoint.ruling import RuleBook
+from agents.endpoint.running import Sight
 from agents.endpoint.spool import CreatorMirror
 from agents.endpoint.store import Store
 from agents.endpoint.users import Users
@@ -119,15 +122,20 @@ def _work(
     files = FileCache()
     link = WorkerEnd(end, store, book, clock, modes, devices)
     link.load()
+    interpreters = Interpreters(survey, devices.__contains__, files.hash_of)
+    launches = Launches()
+    sight = Sight(users, launches, CreatorMirror(store.spool), interpreters.family_of_content)
     parts = Parts(
         gate=Gate(group, board),
         book=book,
         files=files,
         pool=HashPool(join),
         creators=Creators(recorder, CreatorMirror(store.spool)),
-        interpreters=Interpreters(survey, devices.__contains__, files.hash_of),
+        interpreters=interpreters,
         observer=Observer(users),
         recorder=recorder,
+        launches=launches,
+        ender=Ender(book, sight, board),
         own_threads=own,
     )
     gc.freeze()
@@ -136,6 +144,7 @@ def _work(
     recorder.start()
     parts.pool.start()
     link.start(join, users)
+    parts.ender.start(join)
     Worker(group, board, parts).run()
     os._exit(0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -12,6 +11,7 @@ import msgspec
 
 from agents.endpoint.interpreters import hash_file
 from agents.endpoint.kernel import process
+from agents.endpoint.own_programs import own_programs
 from agents.endpoint.store import Store, StoredBundle
 from agents.protocol import envelope
 from agents.protocol.acceptance import Rejection, check_layer
@@ -48,18 +48,28 @@ class UnusableBundle(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A bundle ready to decide: its manifest, its engine, the computer's place in every mode."""
+    """A bundle ready to decide: its manifest, its engine, the computer's place in every mode.
+
+    `timeless_engine`: the same policies, but what is permitted until a certain time is over. `killing`: the denies
+    that end what runs already.
+    """
 
     stored: StoredBundle
     manifest: Manifest
     engine: Engine
+    timeless_engine: Engine
     places: dict[Mode, Place]
     unlogged: frozenset[str]
+    killing: frozenset[str]
 
     @property
     def version(self) -> int:
         """The manifest's version."""
         return self.manifest.version
+
+    def engine_for(self, *, clock_set_back: bool) -> Engine:
+        """The engine that decides now. Who sets the clock back wins no time: permits with an end count as over."""
+        return self.timeless_engine if clock_set_back else self.engine
 
 
 def load(store: Store, stored: StoredBundle) -> Loaded:
@@ -85,7 +95,16 @@ def load(store: Store, stored: StoredBundle) -> Loaded:
             raise UnusableBundle("layer_unreadable", f"{layer.name}: {error}") from error
     engine = Engine(applications, policies, manifest.place.os)
     unlogged = frozenset(policy.id for policy in policies if not policy.log)
-    return Loaded(stored, manifest, engine, _places(manifest), unlogged)
+    killing = frozenset(p.id for p in policies if p.kill_running and p.action == "deny" and not p.is_default)
+    return Loaded(stored, manifest, engine, _timeless(engine, policies), _places(manifest), unlogged, killing)
+
+
+def _timeless(engine: Engine, policies: list[Policy]) -> Engine:
+    """The engine without what is permitted until a certain time. A deny with an end stays: else more would run."""
+    limited = {policy.id for policy in policies if policy.expires_at is not None and policy.action != "deny"}
+    if not limited:
+        return engine
+    return engine.with_policies(replace(p, enabled=False) if p.id in limited else p for p in policies)
 
 
 def load_last_good(store: Store) -> Loaded | None:
@@ -155,9 +174,7 @@ def _places(manifest: Manifest) -> dict[Mode, Place]:
 
 def _corpus() -> list[str]:
     """Real paths of the agent's interpreter and program, and of the files without which nobody can log in."""
-    package = Path(__file__).parent / "__main__.py"
-    wanted = [sys.executable, sys.argv[0], str(package), *_CRITICAL_FILES]
-    found = {os.path.realpath(path) for path in wanted if path}
+    found = {*own_programs(), *(os.path.realpath(path) for path in _CRITICAL_FILES)}
     return sorted(path for path in found if Path(path).is_file())
 
 

@@ -41,7 +41,10 @@ def explain(store: Store, path: str, *, process: str = "", user: str = "root") -
         return [*lines, "permitted: no bundle has arrived yet, so nothing is enforced"]
     clock = TrustedClock(Sources.real(), store.clock())
     mode = ModeKeeper(clock, store.mode()).current()
-    decision = loaded.engine.explain(facts, loaded.places[mode], clock.now_ms())
+    engine = loaded.engine_for(clock_set_back=clock.set_back)
+    decision = engine.explain(facts, loaded.places[mode], clock.now_ms())
+    if clock.set_back:
+        lines.append("clock       set back: what is permitted until a certain time counts as over")
     lines += [f"mode        {mode}", f"effect      {decision.effect}{' (simulated deny)' * decision.simulated}"]
     lines.append(decision.because)
     return lines + [f"  {step.outcome}: {step.sentence}" for step in decision.trace]

@@ -122,6 +122,10 @@ class Interpreters:
         self._memo[key] = family
         return family
 
+    def family_of_content(self, path: str, sha256: str) -> Family | None:
+        """The family of a program known by path and content. For any thread: it remembers nothing."""
+        return family_by_name(path) or self._survey.by_hash.get(sha256)
+
     def is_loader(self, sha256: str) -> bool:
         """Whether this content is this computer's dynamic loader: harmless by itself, what it opens is
         judged.
@@ -178,24 +182,35 @@ def _head(fd: int) -> bytes:
         return b""
 
 
-def _is_operand(family: Family, tid: int, stat: os.stat_result) -> bool:
-    """Whether the file is the first existing file among the interpreter's arguments."""
+def operand_of(family: Family, tid: int) -> tuple[str, os.stat_result] | None:
+    """The first existing file among a running interpreter's arguments, as an argument and as a file; None without one,
+    or when the code is in the arguments themselves.
+    """
     for argument in process.arguments(tid)[1:17]:
         if argument.startswith("-") and argument != "-":
             if not argument.startswith("--") and family.code_options & set(argument[1:]):
-                return False
+                return None
             continue
         found = _stat_as(tid, argument)
         if found is not None and not statmode.S_ISDIR(found.st_mode):
-            return (found.st_dev, found.st_ino) == (stat.st_dev, stat.st_ino)
-    return False
+            return argument, found
+    return None
+
+
+def _is_operand(family: Family, tid: int, stat: os.stat_result) -> bool:
+    found = operand_of(family, tid)
+    return found is not None and (found[1].st_dev, found[1].st_ino) == (stat.st_dev, stat.st_ino)
+
+
+def as_seen_by(tid: int, argument: str) -> str:
+    """Where a file that a process names is found from here."""
+    return (f"/proc/{tid}/root" if argument.startswith("/") else f"/proc/{tid}/cwd/") + argument
 
 
 def _stat_as(tid: int, argument: str) -> os.stat_result | None:
     """The file an argument means to that process."""
-    base = f"/proc/{tid}/root" if argument.startswith("/") else f"/proc/{tid}/cwd/"
     try:
-        return os.stat(base + argument)  # noqa: PTH116
+        return os.stat(as_seen_by(tid, argument))  # noqa: PTH116
     except (OSError, ValueError):
         return None
 

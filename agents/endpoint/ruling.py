@@ -4,7 +4,7 @@ moment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.endpoint.bundles import Loaded
 from agents.endpoint.clock import TrustedClock
@@ -12,7 +12,7 @@ from agents.endpoint.kernel import fanotify
 from agents.endpoint.modes import ModeKeeper
 from agents.endpoint.spool import DENY, PERMIT, Recorded
 from agents.protocol.messages import Event, EventDecision, Mode
-from policies.engine.decision import Decision
+from policies.engine.decision import Decision, ReasonCode
 from policies.engine.facts import FileFacts
 
 _MAX_RULINGS = 16_384
@@ -84,7 +84,7 @@ class RuleBook:
         if loaded is None:
             return UNREADABLE if self.is_broken else NO_BUNDLE
         try:
-            decision = loaded.engine.decide(facts, loaded.places[self.mode], self._clock.now_ms())
+            decision = self._decide(loaded, facts)
         except _ODD_FACTS:
             return ERROR if self.mode == "secured" else self.out_of_time("evaluation_error")
         known = self._rulings.get(id(decision))
@@ -94,6 +94,26 @@ class RuleBook:
             if len(self._rulings) > _MAX_RULINGS:
                 self._rulings.clear()
         return known[1]
+
+    def _decide(self, loaded: Loaded, facts: FileFacts) -> Decision:
+        engine = loaded.engine_for(clock_set_back=self._clock.set_back)
+        return engine.decide(facts, loaded.places[self.mode], self._clock.now_ms())
+
+    def killing_decision(self, facts: FileFacts) -> Decision | None:
+        """The decision on a running program when it is an enforced one of a deny that ends what runs; else None."""
+        loaded = self.loaded
+        if loaded is None or not loaded.killing:
+            return None
+        try:
+            decision = self._decide(loaded, facts)
+        except _ODD_FACTS:
+            return None
+        is_meant = decision.policy in loaded.killing and decision.reason_code == ReasonCode.DENY
+        return decision if is_meant and decision.effect == "denied" else None
+
+    def killed(self, facts: FileFacts, decision: Decision, size: int) -> Recorded:
+        """What is recorded of a program that was ended."""
+        return self.event(replace(facts, action_type="kill"), Ruling(fanotify.DENY, _told(decision)), size)
 
     def out_of_time(self, reason_code: str = "deadline") -> Ruling:
         """The mode's default, recorded as such."""
@@ -131,7 +151,11 @@ def _ruling(decision: Decision, loaded: Loaded) -> Ruling:
     verdict = fanotify.DENY if decision.effect == "denied" else fanotify.ALLOW
     permitted = verdict == fanotify.ALLOW and not decision.simulated
     silent = permitted and (decision.policy in loaded.unlogged or not loaded.manifest.settings.log_permits)
-    told = EventDecision(
+    return Ruling(verdict, _told(decision), silent)
+
+
+def _told(decision: Decision) -> EventDecision:
+    return EventDecision(
         action=decision.action,  # type: ignore[arg-type]
         effect=decision.effect,
         simulated=decision.simulated,
@@ -141,4 +165,3 @@ def _ruling(decision: Decision, loaded: Loaded) -> Ruling:
         rule=decision.rule or "",
         reason_code=decision.reason_code,
     )
-    return Ruling(verdict, told, silent)

@@ -18,11 +18,13 @@ from types import FrameType
 
 from agents.endpoint.board import EXEC_PENDING, OPEN_PENDING, SILENCE_NS, Board, Word
 from agents.endpoint.creators import Creators
+from agents.endpoint.ender import Ender
 from agents.endpoint.files import INLINE_BYTES, FileCache, Found, Key, key_of, look_at, stamps_of
 from agents.endpoint.gate import Gate
 from agents.endpoint.hash_pool import HashPool, Job, Result
 from agents.endpoint.interpreters import Family, Interpreters, may_be_run, reads_as
 from agents.endpoint.kernel import fanotify, process
+from agents.endpoint.launches import Launches
 from agents.endpoint.observation import Observer, Question, file_path, process_path
 from agents.endpoint.recorder import Recorder
 from agents.endpoint.ruling import RuleBook
@@ -47,6 +49,8 @@ class Parts:
     interpreters: Interpreters
     observer: Observer
     recorder: Recorder
+    launches: Launches
+    ender: Ender
     own_threads: set[int]
 
 
@@ -64,6 +68,8 @@ class Worker:
         self._interpreters = parts.interpreters
         self._observer = parts.observer
         self._recorder = parts.recorder
+        self._launches = parts.launches
+        self._ended = parts.ender.ended
         self._own = parts.own_threads
         self._runs = Runs()
         self._hashing: dict[Key, list[Question]] = {}
@@ -104,6 +110,9 @@ class Worker:
         self._book.refresh_mode()
         self._board[Word.FALLBACK] = self._book.fallback()
         self._gate.publish()
+        while self._ended:
+            ended = self._ended.popleft()
+            self._recorder.record(self._book.killed(ended.facts, ended.decision, ended.size))
         overdue = time.monotonic_ns() - SILENCE_NS
         for questions in self._hashing.values():
             for question in questions:
@@ -254,6 +263,8 @@ class Worker:
         self._finish(question, key, ruling.verdict)
         if was_asked:
             follows = self._runs.remember(question, pid, facts, ruling.verdict)
+            if ruling.verdict == fanotify.ALLOW and not question.is_part:
+                self._launches.note(pid or question.tid, key, facts, question.stat.st_size, follows=follows)
             if follows and ruling.verdict == fanotify.ALLOW:
                 return
         is_old = question.is_part and ruling.verdict == fanotify.ALLOW and self._runs.has_seen_part(facts)
