@@ -17,6 +17,8 @@ from audit.event_rows import EventKey, EventRow
 from audit.models import ApprovalRequest, RequestState
 from audit.stored_text import has_hidden_characters, stored
 from audit.words import ACTION_TYPES, Action, ActionType, EventMode, Flag, Outcome
+from policies import asking
+from policies.engine.facts import FileFacts
 from policies.models import Level
 from portal.common import clock
 from portal.common.errors import Conflict, NotFound, Refused, TooMany
@@ -42,7 +44,8 @@ _ANSWERS = {
 def receive_request(reach: Reach, *, computer: Computer, message: RequestMessage) -> ApprovalRequest:
     """Keep what a computer asks. The same file asked again while pending is the same request, with the newer reason.
 
-    Raises TooMany when the computer has too many open ones. Text is kept in stored form.
+    Raises TooMany when the computer has too many open ones, Refused when the policy that denies it takes no requests.
+    Text is kept in stored form.
     """
     open_ones = ApprovalRequest.objects.within(reach).filter(computer=computer, state=RequestState.PENDING)
     same = open_ones.filter(path=stored(message.path), sha256=message.sha256).select_for_update().first()
@@ -55,6 +58,8 @@ def receive_request(reach: Reach, *, computer: Computer, message: RequestMessage
         return found
     if open_ones.count() >= MOST_PENDING:
         raise TooMany(3600, f"This computer has {MOST_PENDING} open requests already. Wait for an answer.")
+    if not_taken := asking.refusal(reach, computer, _facts(message)):
+        raise Refused(not_taken, code="requests_not_taken")
     request = ApprovalRequest(
         organization_id=computer.organization_id,
         computer=computer,
@@ -75,6 +80,19 @@ def receive_request(reach: Reach, *, computer: Computer, message: RequestMessage
     )
     request.save(force_insert=True)
     return request
+
+
+def _facts(message: RequestMessage) -> FileFacts:
+    return FileFacts(
+        path=message.path,
+        sha256=message.sha256,
+        certificates=(message.certificate,) if message.certificate else (),
+        process=message.process,
+        created_by=message.created_by,
+        command_line=message.command_line,
+        user=message.user,
+        action_type=message.action_type,
+    )
 
 
 def answer_of(request: ApprovalRequest) -> RequestAnswer:
