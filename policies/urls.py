@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from policies.views import applications, arming, modes, policies, policy_forms
+from policies.views import applications, arming, evaluation, modes, policies, policy_forms
 
 _APPLICATION = "applications/<uuid:application>/"
 
@@ -24,6 +24,8 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("policies/<uuid:policy>/disarm/", arming.policy_disarm, name="policy-disarm"),
     path("policies/<uuid:policy>/delete/", policies.policy_delete, name="policy-delete"),
     path("policies/<uuid:policy>/move/", policies.policy_move, name="policy-move"),
+    path("evaluate/", evaluation.evaluate, name="evaluate"),
+    path("evaluate/start/", evaluation.evaluate_start, name="evaluate-start"),
     path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),
     path("groups/<slug:group>/mode/", modes.group_mode, name="group-mode"),
     path("applications/new/", applications.application_create, name="application-create"),

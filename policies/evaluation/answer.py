@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from policies.compile import SettingsInForce
-from policies.engine.decision import Decision, TraceStep
+from policies.engine.decision import ConditionCheck, Decision, TraceStep
 from policies.engine.model import Place
 from policies.engine.normal_form import normal_facts
 from policies.evaluate import Case, judged
 from policies.evaluation.deployed import Deployed, decide_as_deployed, deployed_at
 from policies.evaluation.question import FIELD_OF, Question
 from policies.evaluation.smallest import Change, smallest_changes
+from policies.models.applications import CONDITION_LABELS
 from portal.common import clock
 from portal.tenants.reach import Reach
+
+Line = tuple[TraceStep, list[tuple[str, ConditionCheck]]]  # a step, and its conditions with their labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,13 @@ class Answer:
     warning: str = ""
 
     @property
-    def steps(self) -> list[TraceStep]:
+    def steps(self) -> list[Line]:
         """The candidates, in evaluation order."""
-        return [step for step in self.decision.trace if step.outcome != "near_miss"]
+        return [_line(step) for step in self.decision.trace if step.outcome != "near_miss"]
 
     @property
-    def near_misses(self) -> list[TraceStep]:
-        return [step for step in self.decision.trace if step.outcome == "near_miss"]
+    def near_misses(self) -> list[Line]:
+        return [_line(step) for step in self.decision.trace if step.outcome == "near_miss"]
 
     @property
     def differs(self) -> bool:
@@ -50,6 +53,10 @@ class Answer:
         return (self.saved.effect, self.saved.action, self.saved.policy) != (
             self.decision.effect, self.decision.action, self.decision.policy,
         )  # fmt: skip
+
+
+def _line(step: TraceStep) -> Line:
+    return step, [(CONDITION_LABELS[check.field], check) for check in step.conditions]
 
 
 def answer(reach: Reach, question: Question) -> Answer:

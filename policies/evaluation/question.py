@@ -26,6 +26,17 @@ MOST_PLACES = 30
 _MOMENT = "%Y-%m-%dT%H:%M"
 _HASH_CHARACTERS = 64
 
+# Suggestions are fetched while a name is typed; the rest of the form stays as it is.
+_SUGGESTED = {
+    "list": "place-names",
+    "hx-get": "",
+    "hx-params": "where",
+    "hx-trigger": "input changed delay:250ms",
+    "hx-target": "#place-names",
+    "hx-swap": "innerHTML",
+    "hx-push-url": "false",
+}
+
 
 def _fact(label: str, limit: int = 4096) -> forms.CharField:
     return forms.CharField(
@@ -105,6 +116,7 @@ class EvaluateForm(forms.Form):
         super().__init__(data)
         self.reach, self.organization = reach, organization
         self.target: Computer | ComputerGroup | None = None
+        self.fields["where"].widget.attrs |= _SUGGESTED
 
     def clean_sha256(self) -> str:
         text = str(self.cleaned_data["sha256"]).strip()
@@ -120,6 +132,10 @@ class EvaluateForm(forms.Form):
             raise forms.ValidationError("Name a computer or a group.")
         try:
             self.target = find_place(self.reach, self.organization, text)
+        except _Several:
+            raise forms.ValidationError(
+                f"Several computers or groups are called {text}. Open Evaluate from the page of the one that is meant."
+            ) from None
         except NotFound:
             raise forms.ValidationError(
                 f"{self.organization.name} has no computer or group of this name. Pick one from the list."
@@ -178,9 +194,9 @@ def fill(reach: Reach, organization: Organization, asked: Mapping[str, str]) -> 
     for name, value in _reported(seen).items() if seen else ():
         values.setdefault(name, value)
     if not values.get("where"):
-        values["where"] = (
-            asked.get("computer") or asked.get("group") or (str(seen.computer) if seen and seen.computer else "")
-        )
+        reported = str(seen.computer) if seen and seen.computer else ""
+        reference = asked.get("computer") or asked.get("group") or reported
+        values["where"] = _spoken(reach, organization, reference) if reference else ""
     return Filled(values, seen)
 
 
@@ -191,21 +207,34 @@ def _reported(seen: Seen) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def find_place(reach: Reach, organization: Organization, text: str) -> Computer | ComputerGroup:
-    """The computer or group of an organization that `text` names by id or name (in any case; computers come first).
+class _Several(Exception):
+    """A name that more than one has."""
 
-    Raises NotFound.
-    """
+
+def find_place(reach: Reach, organization: Organization, text: str) -> Computer | ComputerGroup:
+    """The computer or group of an organization that `text` names, by id or by name in any case. Raises NotFound."""
     computers, groups = _places(reach, organization)
     try:
         own = as_uuid(text)
     except NotFound:
-        found = computers.filter(name__iexact=text).first() or groups.filter(name__iexact=text).first()
+        found = [*groups.filter(name__iexact=text)[:2], *computers.filter(name__iexact=text)[:2]]
     else:
-        found = computers.filter(id=own).first() or groups.filter(id=own).first()
-    if found is None:
+        found = [*groups.filter(id=own), *computers.filter(id=own)]
+    if not found:
         raise NotFound
-    return found
+    if len(found) > 1:
+        raise _Several
+    only: Computer | ComputerGroup = found[0]
+    return only
+
+
+def _spoken(reach: Reach, organization: Organization, reference: str) -> str:
+    """The name of a place that an address names by id, if that name is its alone; else what the address says."""
+    try:
+        found = find_place(reach, organization, reference)
+        return found.name if find_place(reach, organization, found.name) == found else reference
+    except (NotFound, _Several):
+        return reference
 
 
 def places_like(reach: Reach, organization: Organization, text: str) -> list[Computer | ComputerGroup]:
