@@ -140,6 +140,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit.fold": {"task": "audit.fold", "schedule": 60.0, "options": {"expires": 60}},
     "audit.retention": {"task": "audit.retention", "schedule": 3600.0, "options": {"expires": 3600}},
     "policies.carry_baselines": {"task": "policies.carry_baselines", "schedule": 60.0, "options": {"expires": 60}},
+    "policies.lint_stale": {"task": "policies.lint_stale", "schedule": 60.0, "options": {"expires": 60}},
     "accounts.tidy": {"task": "accounts.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
@@ -277,6 +278,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portcullis@localhost")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 
 # --- The main job ---
+CATALOGUE_KEYS = env.words("CATALOGUE_KEYS")
 AUDIT_RETENTION_DAYS = env.number("AUDIT_RETENTION_DAYS", 90)
 CHECKIN_SECONDS = env.number("CHECKIN_SECONDS", 60)
 

@@ -2,6 +2,7 @@
 
 from policies.models.applications import Application, Category, FileRule, Kind
 from policies.models.baselines import Baseline, BaselineException, BaselineVersion, ExceptionKind, Subscription
+from policies.models.catalogue import CatalogueUpdate, UpdateState
 from policies.models.changes import Change, Revision
 from policies.models.linting import AcceptedFinding, LintResult
 from policies.models.matches import MatchCount
@@ -20,6 +21,7 @@ __all__ = [
     "Baseline",
     "BaselineException",
     "BaselineVersion",
+    "CatalogueUpdate",
     "Category",
     "Change",
     "ExceptionKind",
@@ -37,4 +39,5 @@ __all__ = [
     "Status",
     "Subscription",
     "UndoStep",
+    "UpdateState",
 ]

@@ -11,8 +11,9 @@ from django.test import Client
 from agents import deploy, rollout
 from agents.models import Delivery, Deployment
 from policies import authoring, catalogue, modes
-from policies.builtin.loader import Entry as CatalogueEntry
-from policies.builtin.loader import RuleEntry, SourceEntry, load_catalogue
+from policies.builtin.loader import load_catalogue
+from policies.builtin.schema import Entry as CatalogueEntry
+from policies.builtin.schema import RuleEntry, SourceEntry
 from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft
 from policies.models import Action, Application, Category, Level, MatchCount, Policy, Status

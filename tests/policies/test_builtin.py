@@ -10,7 +10,8 @@ from django.core.management import call_command
 
 from policies import catalogue, changes, evaluate
 from policies.builtin import loader
-from policies.builtin.loader import CatalogueError, Entry, RuleEntry, SourceEntry, load_catalogue, read_catalogue
+from policies.builtin.loader import load_catalogue
+from policies.builtin.schema import CatalogueError, Entry, RuleEntry, SourceEntry, read_catalogue
 from policies.catalogue import RuleDraft
 from policies.engine.facts import FileFacts
 from policies.models import Application, Category, FileRule
