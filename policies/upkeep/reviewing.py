@@ -11,6 +11,7 @@ from uuid import UUID
 
 from policies.catalogue import RuleDraft, changed_rule, checked_rules
 from policies.models import Action, Application, FileRule, Policy
+from policies.models.applications import CONDITION_LABELS
 from policies.strength import Strength, strength
 from policies.upkeep import clusters, sizes
 from policies.upkeep.clusters import Spot
@@ -48,6 +49,18 @@ class Proposal:
     strength: Strength | None = None
     also: Seen = sizes.NOTHING
     faults: tuple[FieldError, ...] = ()
+
+    @property
+    def boxes(self) -> list[tuple[str, str, str]]:
+        """(name, label, text) of the boxes that are filled in."""
+        return [(name, label, text) for name, label in CONDITION_LABELS.items() if (text := getattr(self.rule, name))]
+
+    @property
+    def unused(self) -> list[tuple[str, str]]:
+        """(name, label) of the empty boxes that may be filled in."""
+        return [
+            (name, label) for name, label in CONDITION_LABELS.items() if name != "hash" and not getattr(self.rule, name)
+        ]
 
     @property
     def is_modest(self) -> bool:
