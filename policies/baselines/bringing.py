@@ -79,7 +79,7 @@ def bring(
     if only is None:
         _mark(follower.subscription, number)
     _tell(reach, following.baseline, follower.subscription, brought, verb, number)
-    _count_changes(reach, following.baseline, follower.subscription, steps, made)
+    _count_changes(reach, following.baseline, follower, steps, made)
     return brought
 
 
@@ -192,26 +192,27 @@ def _tell(
 
 
 def _count_changes(
-    reach: Reach, baseline: Baseline, subscription: Subscription, steps: list[Step], made: dict[UUID, UUID]
+    reach: Reach, baseline: Baseline, follower: Follower, steps: list[Step], made: dict[UUID, UUID]
 ) -> None:
     """Each policy that changes some bundle waits for a deployment there."""
+    subscription = follower.subscription
     target = subscription.target_group_id or subscription.organization_id
     level = Level.GROUP if subscription.target_group_id else Level.ORGANIZATION
     scope = Scope(subscription.organization_id, level, target)
-    things = [_pending(step, baseline, made) for step in steps if _changes_bundles(step)]
+    things = [_pending(step, baseline, made) for step in steps if _changes_bundles(step, follower.armed)]
     if things:
         changes.bump_many(reach, scope, things)
     elif any(step.what not in ("keep", "misfit") or step.moves for step in steps):
         changes.touch(reach, subscription.organization_id)
 
 
-def _changes_bundles(step: Step) -> bool:
-    """What is disabled before and after is in no bundle."""
+def _changes_bundles(step: Step, armed: Collection[UUID]) -> bool:
+    """What is disabled before and after is in no bundle, unless it is armed."""
     if step.what not in _VERBS or (step.what == "keep" and not step.moves):
         return False
     was = step.present is not None and step.present.terms.columns["enabled"]
     becomes = step.what != "remove" and step.terms is not None and step.terms.columns["enabled"]
-    return bool(was or becomes)
+    return bool(was or becomes or step.source in armed)
 
 
 def _pending(step: Step, baseline: Baseline, made: dict[UUID, UUID]) -> tuple[str, str, Model]:

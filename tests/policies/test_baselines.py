@@ -17,7 +17,7 @@ from portal.accounts.models import Role
 from portal.common.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from portal.tenants import journal
 from portal.tenants.administration import computers, groups, organizations
-from portal.tenants.models import Computer, ComputerGroup, Organization
+from portal.tenants.models import Computer, ComputerGroup, Entry, Organization
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
 from tests import factories
@@ -206,10 +206,14 @@ def test_left_out_needs_a_reason_and_a_date_and_stays_out_when_carried(
     exempting.end_exception(msp, made.id, note="Teams is gone")
     assert of(able_moose)[0].enabled is True
     assert states(msp, following)["Able Moose Accounting"] == ["in_step", "in_step"]
-    verbs = [entry.verb for entry in journal.Entry.rows.filter(organization_id=able_moose.id).order_by("sequence")]
+    verbs = [entry.verb for entry in Entry.rows.filter(organization_id=able_moose.id).order_by("sequence")]
     assert verbs[-5:] == [
-        "baseline_exception.made", "baseline.left_out", "baseline.carried", "baseline_exception.ended", "baseline.put_back",
-    ]  # fmt: skip
+        "baseline_exception.made",
+        "baseline.left_out",
+        "baseline.carried",
+        "baseline_exception.ended",
+        "baseline.put_back",
+    ]
 
 
 def test_changed_here_is_measured_against_what_was_accepted(
@@ -256,11 +260,11 @@ def test_drift_is_found_and_put_back(msp: Reach, following: Baseline, able_moose
     miner.delete()
     assert states(msp, following)["Able Moose Accounting"] == ["drifted", "missing"]
     at = subscription(following, able_moose)
-    exempting.put_back(msp, at.id, [zoom.linked_to_id, miner.linked_to_id])
+    exempting.put_back(msp, at.id, [p.linked_to_id for p in (zoom, miner) if p.linked_to_id])
     assert states(msp, following)["Able Moose Accounting"] == ["in_step", "in_step"]
     Policy.rows.filter(id=zoom.id).update(order=900_000)
     assert states(msp, following)["Able Moose Accounting"] == ["in_step", "drifted"]
-    exempting.put_back(msp, at.id, [miner.linked_to_id])
+    exempting.put_back(msp, at.id, [source(following, "org-miner-deny").id])
     assert states(msp, following)["Able Moose Accounting"] == ["in_step", "in_step"]
 
 
