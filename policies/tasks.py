@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import shared_task
 
 from policies.baselines import publishing
+from policies.linting import results, sweeping
 
 
 @shared_task(name="policies.carry_baseline")
@@ -18,3 +19,13 @@ def carry_baseline(*, baseline_id: str) -> None:
 def carry_baselines() -> None:
     """Whoever waits still: the wake-up was lost, or its worker was."""
     publishing.carry_waiting()
+
+
+@shared_task(name="policies.lint")
+def lint_organization(*, organization_id: str) -> None:
+    results.refresh(UUID(organization_id))
+
+
+@shared_task(name="policies.lint_stale")
+def lint_stale() -> None:
+    sweeping.refresh_stale()

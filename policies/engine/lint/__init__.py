@@ -7,7 +7,7 @@ that none is found proves nothing (docs/decisions/0016).
 from policies.engine.lint.findings import CODES, Code, Found, Severity
 from policies.engine.lint.policy_set import PolicySet, Target, Usage, target_of
 from policies.engine.lint.rule_checks import check_rule
-from policies.engine.lint.run import lint
+from policies.engine.lint.run import about_policies, lint, worst_first
 
 __all__ = [
     "CODES",
@@ -17,7 +17,9 @@ __all__ = [
     "Severity",
     "Target",
     "Usage",
+    "about_policies",
     "check_rule",
     "lint",
     "target_of",
+    "worst_first",
 ]
