@@ -11,6 +11,7 @@ class PoliciesConfig(AppConfig):
     def ready(self) -> None:
         from policies import finding, panels
         from policies.changes import computer_moved
+        from policies.linting import mended_rules  # noqa: F401 (registers how its steps are undone)
         from policies.defaults import keep_default
         from portal.common import registry
         from portal.common.registry import NavigationEntry

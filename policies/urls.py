@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from policies.views import applications, arming, evaluation, modes, policies, policy_forms
+from policies.views import applications, arming, evaluation, linting, modes, policies, policy_forms
 
 _APPLICATION = "applications/<uuid:application>/"
 
 _everywhere: list[URLPattern | URLResolver] = [
+    path("lint/", linting.lint, name="lint"),
+    path("lint/export/", linting.lint_export, name="lint-export"),
     path("policies/", policies.policy_list, name="policy-list"),
     path("applications/", applications.application_list, name="application-list"),
     path(_APPLICATION, applications.application_detail, name="application-detail"),
@@ -24,6 +26,10 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("policies/<uuid:policy>/disarm/", arming.policy_disarm, name="policy-disarm"),
     path("policies/<uuid:policy>/delete/", policies.policy_delete, name="policy-delete"),
     path("policies/<uuid:policy>/move/", policies.policy_move, name="policy-move"),
+    path("lint/fix/", linting.lint_fix, name="lint-fix"),
+    path("lint/accept/", linting.lint_accept, name="lint-accept"),
+    path("lint/withdraw/", linting.lint_withdraw, name="lint-withdraw"),
+    path(f"{_APPLICATION}rules/<uuid:rule>/condition/", linting.lint_condition, name="lint-condition"),
     path("evaluate/", evaluation.evaluate, name="evaluate"),
     path("evaluate/start/", evaluation.evaluate_start, name="evaluate-start"),
     path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),
