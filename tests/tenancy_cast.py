@@ -25,7 +25,7 @@ from audit.search_terms import EventTerms
 from policies import authoring, catalogue, modes, settings
 from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft
-from policies.models import Action, AgentSetting, Application, FileRule, Level, Policy
+from policies.models import Action, AgentSetting, Application, CatalogueUpdate, FileRule, Level, Policy
 from policies.modes import ModeDraft
 from policies.scopes import Scope
 from portal.accounts.models import ApiToken, Role, User
@@ -57,6 +57,7 @@ class Cast:
     request: ApprovalRequest
     install_key: InstallKey
     deployment: Deployment
+    update: CatalogueUpdate
     entry: Entry
     person: User
     token: ApiToken
@@ -68,7 +69,7 @@ class Cast:
         """What identifies Able Moose's own objects in an address."""
         own = (
             *(self.group, self.computer, self.computer_key, self.application, self.rule, self.policy, self.setting),
-            *(self.request, self.install_key, self.deployment, self.entry, self.person, self.token),
+            *(self.request, self.install_key, self.deployment, self.update, self.entry, self.person, self.token),
         )
         return {str(thing.id) for thing in own} | {str(self.organization.id), self.event.id}
 
@@ -92,6 +93,8 @@ PARAMETERS: dict[str, Any] = {
     "key": lambda cast: cast.computer_key.id,
     "agents:install-key-revoke.key": lambda cast: cast.install_key.id,
     "setting": lambda cast: cast.setting.id,
+    "update": lambda cast: cast.update.id,
+    "update_id": lambda cast: cast.update.id,
     "api:organization-detail.reference": lambda cast: cast.organization.id,
     "api:group-detail.reference": lambda cast: cast.group.id,
     "api:group-mode.reference": lambda cast: cast.group.id,
@@ -223,6 +226,9 @@ def gather(able_moose: Organization, northwind: Organization) -> Cast:
         person=person,
         token=ApiToken.rows.get(user=person),
         shared_group=shared_group,
+        update=CatalogueUpdate.objects.within(SYSTEM).create(
+            organization=able_moose, source="feed", key_id=MARKER, sha256="0" * 64, entries=b"[]", created_at=clock.now()
+        ),
         shared_application=shared_application,
         shared_policy=shared_policy,
     )

@@ -36,6 +36,7 @@ class Difference:
     kind: Literal["new", "changed", "retired"]
     application: UUID | None
     entry: Entry | None
+    os: str = "windows"
     version_before: int = 0
     version_after: int = 0
     fields: tuple[tuple[str, object, object], ...] = ()
@@ -67,11 +68,15 @@ def differences(reach: Reach, entries: Sequence[Entry]) -> list[Difference]:
 
 
 def _new(entry: Entry) -> Difference:
-    return Difference(entry.key, entry.name, "new", None, entry, version_after=entry.version, added=tuple(entry.rules))
+    return Difference(
+        entry.key, entry.name, "new", None, entry, entry.os, version_after=entry.version, added=tuple(entry.rules)
+    )
 
 
 def _retired(row: Application) -> Difference:
-    return Difference(str(row.catalogue_key), row.name, "retired", row.id, None, version_before=row.catalogue_version)
+    return Difference(
+        str(row.catalogue_key), row.name, "retired", row.id, None, row.os, version_before=row.catalogue_version
+    )
 
 
 def _changed(row: Application, there: list[RuleEntry], entry: Entry) -> Difference | None:
@@ -89,6 +94,7 @@ def _changed(row: Application, there: list[RuleEntry], entry: Entry) -> Differen
         kind="changed",
         application=row.id,
         entry=entry,
+        os=entry.os,
         version_before=row.catalogue_version,
         version_after=entry.version,
         fields=fields,

@@ -70,6 +70,6 @@ def _count_computers(reach: Reach, found: dict[UUID, OrganizationImpact]) -> Non
             one.computers = sum(mine.values())
             continue
         groups = {policy.target_group_id for policy, _ in one.policies if policy.level == Level.GROUP}
-        single = {policy.target_computer_id for policy, _ in one.policies if policy.level == Level.COMPUTER}
+        single = {policy.target_computer_id for policy, _ in one.policies if policy.target_computer_id}
         outside = rows.filter(id__in=single, organization_id=organization_id).exclude(group_id__in=groups)
         one.computers = sum(mine.get(group, 0) for group in groups if group) + outside.count()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -41,8 +42,11 @@ def update(reach: Reach, update_id: UUID | str) -> CatalogueUpdate:
     return found
 
 
-def entries_of(row: CatalogueUpdate) -> list[Entry]:
-    """The catalogue that an update brings. Raises CatalogueError when this version cannot read it any more."""
+def entries(reach: Reach, update_id: UUID) -> list[Entry]:
+    """The catalogue that an update brings. Raises NotFound, CatalogueError when this version cannot read it."""
+    row = CatalogueUpdate.objects.within(reach).filter(id=update_id).first()
+    if row is None:
+        raise NotFound
     try:
         return msgspec.json.decode(bytes(row.entries), type=list[Entry])
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
@@ -55,6 +59,12 @@ def may_decide(reach: Reach, organization_id: UUID) -> bool:
     return all(reach.can(capability, organization_id) for capability in needed)
 
 
+def may_upload(reach: Reach) -> bool:
+    """Whether the reach may take in a feed, and some key is trusted at all."""
+    top = _top(reach)
+    return bool(settings.CATALOGUE_KEYS) and top is not None and may_decide(reach, top.id)
+
+
 @transaction.atomic
 def take_shipped(reach: Reach, *, at_once: bool = False) -> Loaded | CatalogueUpdate | None:
     """What the files of this release bring. Needs the system's reach; called when the portal starts.
@@ -62,12 +72,12 @@ def take_shipped(reach: Reach, *, at_once: bool = False) -> Loaded | CatalogueUp
     The first catalogue of an installation is applied; later ones wait to be looked at (with `at_once` they do not). A
     catalogue that was discarded is not offered again. None when nothing differs. Raises CatalogueError.
     """
-    entries = read_catalogue()
+    shipped = read_catalogue()
     top = _top(reach)
     is_first = not Application.objects.within(reach).filter(kind=Kind.BUILTIN).exists()
     if top is None or is_first or at_once:
-        return load_catalogue(reach, entries)
-    return _stage(reach, top, entries, CatalogueUpdate.Source.SHIPPED)
+        return load_catalogue(reach, shipped)
+    return _stage(reach, top, shipped, CatalogueUpdate.Source.SHIPPED)
 
 
 @transaction.atomic
@@ -108,12 +118,12 @@ def apply_update(reach: Reach, update_id: UUID | str) -> CatalogueUpdate:
     """
     row = _waiting(reach, update_id)
     try:
-        entries = entries_of(row)
-        check_entries(entries)
+        wanted = entries(reach, row.id)
+        check_entries(wanted)
     except CatalogueError as error:
         raise Refused(str(error), code="bad_feed") from error
     with reaching(replace(system_reach("apply a catalogue"), actor=reach.actor)) as system:
-        loaded = load_catalogue(system, entries)
+        loaded = load_catalogue(system, wanted)
     _decide(reach, row, UpdateState.APPLIED)
     journal.record(
         reach,
@@ -143,17 +153,17 @@ def discard_update(reach: Reach, update_id: UUID | str) -> CatalogueUpdate:
 def _stage(
     reach: Reach,
     top: Organization,
-    entries: Sequence[Entry],
+    wanted: Sequence[Entry],
     source: str,
     *,
     serial: int = 0,
     key_id: str = "",
-    issued_at: object = None,
+    issued_at: datetime | None = None,
 ) -> CatalogueUpdate | None:
-    found = differences(reach, entries)
+    found = differences(reach, wanted)
     if not found:
         return None
-    payload = msgspec.json.encode(entries)
+    payload = msgspec.json.encode(wanted)
     sha256 = hashlib.sha256(payload).hexdigest()
     lock_organization(reach, top.id)
     rows = CatalogueUpdate.objects.within(reach).filter(organization=top)
