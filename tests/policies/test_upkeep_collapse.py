@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -47,18 +48,18 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def ran(number: int, path: str, **fields: object) -> dict[str, object]:
+def ran(number: int, path: str, **fields: Any) -> dict[str, Any]:
     """A file that was permitted; its hash comes of its path and `version`."""
     version = fields.pop("version", "")
     base = {"certificate": "", "created_by": "", "process": r"c:\windows\explorer.exe", "decision": PERMIT}
     return {"sequence": number, **base, "path": path, "sha256": digest(f"{path}{version}"), **fields}
 
 
-def tell(computer: Computer, *rows: dict[str, object], batch: int = 1) -> None:
+def tell(computer: Computer, *rows: dict[str, Any], batch: int = 1) -> None:
     send(computer, *(event(**row) for row in rows), batch=batch, boot_id=f"boot-{computer.name}")
 
 
-def learned(of: Organization, rows: list[dict[str, object]], name: str = "Learned") -> Application:
+def learned(of: Organization, rows: list[dict[str, Any]], name: str = "Learned") -> Application:
     hashes = dict.fromkeys(str(row["sha256"]) for row in rows)
     return an_application(SYSTEM, of, name, rules=[RuleDraft(hash=one, note="learned") for one in hashes])
 
@@ -303,7 +304,7 @@ def test_whatever_was_seen_of_replaced_hashes_goes_on_matching_and_undo_gives_th
         transaction.set_rollback(True)
 
 
-def facts_of(row: dict[str, object]) -> FileFacts:
+def facts_of(row: dict[str, Any]) -> FileFacts:
     signer = str(row["certificate"])
     return normal_facts(
         FileFacts(

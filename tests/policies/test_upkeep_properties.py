@@ -23,6 +23,7 @@ from policies.engine.normal_form import normal_facts
 from policies.models import Application, FileRule, Policy
 from policies.scopes import Scope
 from policies.upkeep import certificates, merging, pictures, splitting
+from portal.common.errors import Conflict
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
 from tests.policies.conftest import a_policy, an_application, at_group, at_organization
@@ -187,7 +188,7 @@ def test_a_step_is_not_taken_back_once_something_else_was_changed(
     ids = [application.id for application in applications]
     step = merging.merge_applications(reach, able_moose.id, ids, survivor=ids[0])
     FileRule.rows.filter(application=ids[0], position=1).update(path=r"c:\changed\*")
-    with pytest.raises(merging.Conflict, match="changed since"):
+    with pytest.raises(Conflict, match="changed since"):
         undoing.undo(reach, step.id)
     assert not Application.rows.filter(id=ids[1]).exists()
     assert policies[0].name == "policy 0"
