@@ -35,8 +35,8 @@ def build_hash(*parts: object) -> str:
 class Run:
     """One program and how often it is run: `weight` is relative within a profile.
 
-    `path`, when it holds `{user}`, `{random}` or `{day}`, is filled in a run; `builds` says how many days one build
-    lives (0 = the hash never changes). `learned` programs are what a learning window would pick up.
+    `path`, when it holds `{user}`, `{random}`, `{day}` or `{build}`, is filled in a run; `build_days` says how many
+    days one build lives (0 = the hash never changes).
     """
 
     path: str
@@ -143,6 +143,36 @@ RUNS: Sequence[Run] = (
     Run(r"c:\dental\opendental\opendental.exe", 8, EXPLORER, "", profiles=("dental",), build_days=60),
 )
 
+# A made-up vendor's sales tool, renewed every other day: what an application of learned hashes drowns in.
+BRIGHTLINE = "CN=Brightline Software Inc, O=Brightline Software Inc, L=Albany, S=New York, C=US"
+_BRIGHTLINE_UPDATER = r"c:\users\{user}\appdata\local\brightline\update.exe"
+_BRIGHTLINE_SYNC = r"c:\program files\brightline service\brightline_sync.exe"
+LEARNED: Sequence[Run] = (
+    *(
+        Run(
+            rf"c:\users\{{user}}\appdata\local\brightline\app-4.{{build}}.0\{name}",
+            4,
+            EXPLORER,
+            BRIGHTLINE,
+            _BRIGHTLINE_UPDATER,
+            build_days=2,
+            profiles=("sales",),
+        )
+        for name in ("brightline.exe", "quote_render.dll")
+    ),
+    Run(
+        r"c:\programdata\brightline\plugins\catalog-{build}.dll",
+        4,
+        SERVICES,
+        "",
+        _BRIGHTLINE_SYNC,
+        build_days=2,
+        profiles=("sales",),
+        system=True,
+    ),
+    Run(r"c:\users\{user}\downloads\price-list.exe", 1, EXPLORER, "", CHROME, build_days=7, profiles=("sales",)),
+)
+
 DENIED: Sequence[Run] = (
     Run(
         r"c:\programdata\ninjarmmagent\scripting\customscript_{random}.ps1",
@@ -222,10 +252,21 @@ def choose(profile: str, day: int, dice: random.Random, *, denied_share: float =
     """What a computer of this profile runs next. `day` counts from any fixed date; builds change with it."""
     if profile == "linux":
         return replace(facts_of(dice.choices(LINUX, [r.weight for r in LINUX])[0], profile, day, dice), os="linux")
-    pool = DENIED if dice.random() < denied_share else RUNS
+    pool = DENIED if dice.random() < denied_share else (*RUNS, *LEARNED)
     fitting = [run for run in pool if not run.profiles or profile in run.profiles]
     run = dice.choices(fitting, [r.weight for r in fitting])[0]
     return facts_of(run, profile, day, dice)
+
+
+def build_of(run: Run, day: int) -> int:
+    """The number of the build that runs on a day; 0 when there is only one."""
+    return day // run.build_days if run.build_days else 0
+
+
+def learned_hashes(first_day: int, last_day: int) -> list[str]:
+    """The hashes of every build of the learned programs between two days, oldest first."""
+    days = range(first_day, last_day + 1)
+    return list(dict.fromkeys(build_hash(run.path, build_of(run, day)) for day in days for run in LEARNED))
 
 
 def facts_of(run: Run, profile: str, day: int, dice: random.Random) -> FileFacts:
@@ -233,16 +274,18 @@ def facts_of(run: Run, profile: str, day: int, dice: random.Random) -> FileFacts
     user = dice.choice(USERS.get(profile, ("user",)))
     mark = f"{dice.randrange(16**8):08x}"
 
-    def fill(text: str) -> str:
-        return text.replace("{user}", user).replace("{random}", mark).replace("{day}", str(day % 60))
+    build = mark if run.per_run_hash else build_of(run, day)
 
-    build = mark if run.per_run_hash else day // run.build_days if run.build_days else 0
+    def fill(text: str) -> str:
+        filled = text.replace("{user}", user).replace("{random}", mark).replace("{day}", str(day % 60))
+        return filled.replace("{build}", str(build)[-2:])
+
     return FileFacts(
         path=fill(run.path),
         sha256=build_hash(run.path, build),
         certificates=(run.certificate,) if run.certificate else (),
         process=run.process,
-        created_by=run.created_by,
+        created_by=fill(run.created_by),
         command_line=fill(run.command_line),
         user="NT AUTHORITY\\SYSTEM" if run.system else f"CORP\\{user}",
         os="windows",

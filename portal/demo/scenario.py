@@ -47,6 +47,7 @@ class ApplicationPlan:
     description: str
     rules: tuple[RulePlan, ...]
     os: str = "windows"
+    learned: bool = False  # a rule by hash for each build of `programs.LEARNED` in the history, but the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def numbered(prefix: str, count: int, first: int = 1) -> tuple[str, ...]:
 
 RMM = r"c:\program files (x86)\ninjarmmagent\ninjarmmagent.exe"
 HUBSPOT_UPDATER = r"c:\users\*\appdata\local\hubspot\update.exe"
+POSTMAN_UPDATER = r"c:\users\*\appdata\local\postman\update.exe"
 LEDGER_UPDATER = r"c:\program files\acme ledger\updater.exe"
 FENCE: dict[str, object] = {
     "child_processes": {"mode": "enforce", "entries": [r"*\powershell.exe", r"*\cmd.exe"]},
@@ -135,12 +137,12 @@ ABLE_MOOSE = OrganizationPlan(
     name="Able Moose Accounting",
     color="teal",
     time_zone="America/New_York",
-    groups=(
-        GroupPlan("Finance", computers=numbered("FIN-LT", 12), profile="finance"),
-        GroupPlan("Sales", computers=numbered("SAL-LT", 8), profile="sales"),
-        GroupPlan("Engineering", computers=(*numbered("ENG-WS", 6), "able-cad-01"), profile="engineering",
+    groups=(  # 120 computers of 120 people in three offices, as in the seed
+        GroupPlan("Finance", computers=numbered("FIN-LT", 38), profile="finance"),
+        GroupPlan("Sales", computers=numbered("SAL-LT", 36), profile="sales"),
+        GroupPlan("Engineering", computers=(*numbered("ENG-WS", 35), "able-cad-01"), profile="engineering",
                   learns_days=9),
-        GroupPlan("Servers", computers=numbered("SRV-APP", 3), profile="servers"),
+        GroupPlan("Servers", computers=numbered("SRV-APP", 10), profile="servers"),
         GroupPlan("Linux Workstations", os="linux"),
     ),
     applications=(
@@ -153,17 +155,35 @@ ABLE_MOOSE = OrganizationPlan(
             ),
         ),
         ApplicationPlan(
+            "Xero",
+            "Xero itself runs in the browser; this is the small program that sends scanned receipts to it.",
+            (RulePlan(path=r"c:\program files\xero receipt sender\*", process=r"c:\windows\explorer.exe"),),
+        ),
+        ApplicationPlan(
+            "Finance plugins",
+            "Add-ins of the finance team, unpacked by their own installer.",
+            (RulePlan(path=r"c:\program files\able moose\finance plugins\*"),),
+        ),
+        ApplicationPlan(
             "HubSpot Sales",
             "Sales plug-in, installed per user.",
             (RulePlan(path=r"c:\users\*\appdata\local\hubspot\*", created_by=HUBSPOT_UPDATER),),
         ),
-        ApplicationPlan("Docker Desktop", "Containers.", (RulePlan(path=r"c:\program files\docker\*"),)),
         ApplicationPlan(
-            "SQL Server",
-            "Database engine.",
-            (RulePlan(path=r"c:\program files\microsoft sql server\*", certificate=MICROSOFT),),
+            "DocuSign printer",
+            "Print driver that sends documents to be signed.",
+            (RulePlan(path=r"c:\program files\docusign\*"),),
         ),
-        ApplicationPlan("Git for Windows", "Version control.", (RulePlan(path=r"c:\program files\git\*"),)),
+        ApplicationPlan(
+            "Presentation tools",
+            "What the sales team shows slides with.",
+            (RulePlan(path=r"c:\program files\slideshow tools\*"),),
+        ),
+        ApplicationPlan(
+            "Postman",
+            "Installed per user; only copies that its own updater wrote.",
+            (RulePlan(path=r"c:\users\*\appdata\local\postman\*", created_by=POSTMAN_UPDATER),),
+        ),
         ApplicationPlan("Acme CAD", "A contractor's licensed tool.", (RulePlan(path=r"c:\cad\acme cad\*"),)),
         ApplicationPlan(
             "NinjaOne scripts, tested",
@@ -178,21 +198,35 @@ ABLE_MOOSE = OrganizationPlan(
         ),
     ),
     policies=(
-        PolicyPlan("org-ninjaone-scripts-permit-maintenance", ("NinjaOne scripts, tested",), enabled=False,
-                   reason="Off unless a tested script is being rolled out.", ticket="AM-204"),
+        # On built-in applications, from 101. The first one keeps the servers narrow.
+        PolicyPlan("grp-servers-end-user-apps-deny",
+                   ("Microsoft 365 Apps", "Microsoft Teams", "Zoom Workplace", "Adobe Acrobat Reader"), "Servers",
+                   "deny", "secured", "No end-user applications on servers.", "AM-120"),
         PolicyPlan("org-office-permit-baseline", ("Microsoft 365 Apps",), reason="Standard allowlist"),
+        PolicyPlan("org-adobe-permit-baseline", ("Adobe Acrobat Reader", "Adobe Creative Cloud"),
+                   reason="Standard allowlist"),
         PolicyPlan("org-browsers-permit-baseline", ("Google Chrome", "Microsoft Edge"), reason="Standard allowlist"),
-        PolicyPlan("org-adobe-reader-permit-baseline", ("Adobe Acrobat Reader",), reason="Standard allowlist"),
+        PolicyPlan("org-teams-permit-baseline", ("Microsoft Teams",), reason="Standard allowlist"),
         PolicyPlan("org-zoom-permit-baseline", ("Zoom Workplace",), reason="Standard allowlist"),
         PolicyPlan("org-7zip-permit-baseline", ("7-Zip",), reason="Standard allowlist"),
         PolicyPlan("grp-finance-quickbooks-permit-ringfenced", ("QuickBooks Desktop",), "Finance", "permit_ringfenced",
                    reason="Books; needs no shell.", ringfence=FENCE),
-        PolicyPlan("grp-finance-acme-ledger-permit", ("Acme Ledger",), "Finance", reason="Learned", ticket="AM-117"),
-        PolicyPlan("grp-sales-hubspot-permit", ("HubSpot Sales",), "Sales", reason="CRM"),
-        PolicyPlan("grp-servers-sql-server-permit", ("SQL Server",), "Servers", reason="Database of the ledger"),
         PolicyPlan("grp-engineering-vscode-permit", ("Visual Studio Code",), "Engineering", reason="Editor"),
-        PolicyPlan("grp-engineering-docker-permit-elevated", ("Docker Desktop",), "Engineering", reason="Containers"),
-        PolicyPlan("grp-engineering-git-permit", ("Git for Windows",), "Engineering", reason="Version control"),
+        PolicyPlan("grp-engineering-docker-permit-elevated", ("Docker Desktop (Windows)",), "Engineering", reason="Containers"),
+        PolicyPlan("grp-engineering-wireshark-permit", ("Wireshark", "Npcap"), "Engineering", reason="Network faults"),
+        PolicyPlan("grp-engineering-git-permit", ("Git",), "Engineering", reason="Version control"),
+        PolicyPlan("grp-servers-sql-server-permit", ("Microsoft SQL Server",), "Servers",
+                   reason="Database of the ledger"),
+        # On custom applications, from 100,001.
+        PolicyPlan("org-ninjaone-scripts-permit-maintenance", ("NinjaOne scripts, tested",), enabled=False,
+                   reason="Off unless a tested script is being rolled out.", ticket="AM-204"),
+        PolicyPlan("grp-finance-acme-ledger-permit", ("Acme Ledger",), "Finance", reason="Learned", ticket="AM-117"),
+        PolicyPlan("grp-finance-xero-permit", ("Xero",), "Finance", reason="Receipts"),
+        PolicyPlan("grp-finance-plugins-permit", ("Finance plugins",), "Finance", reason="Month end"),
+        PolicyPlan("grp-sales-hubspot-permit", ("HubSpot Sales",), "Sales", reason="CRM"),
+        PolicyPlan("grp-sales-docusign-permit", ("DocuSign printer",), "Sales", reason="Contracts"),
+        PolicyPlan("grp-sales-presentation-permit", ("Presentation tools",), "Sales", reason="Slides"),
+        PolicyPlan("grp-engineering-postman-permit", ("Postman",), "Engineering", reason="API work"),
         PolicyPlan("cmp-able-cad-01-acme-cad-permit", ("Acme CAD",), "computer:able-cad-01",
                    reason="Contractor laptop", ticket="AM-198"),
     ),

@@ -15,6 +15,7 @@ from agents import enrolment, install_keys, keys
 from agents.protocol import signing
 from agents.protocol.acceptance import AgentState
 from agents.protocol.messages import EnrollRequest
+from agents.simulate import programs
 from agents.simulate.fleet_file import Fleet, Member
 from policies import authoring, catalogue, modes, queries
 from policies.catalogue import RuleDraft
@@ -27,6 +28,7 @@ from portal.accounts.models import Role, User
 from portal.accounts.reaches import reach_of_user
 from portal.accounts.roles import capabilities_of
 from portal.common import clock
+from portal.demo.history import DAYS as HISTORY_DAYS
 from portal.demo.scenario import (
     LIVE_COMPUTERS,
     LIVE_GROUP,
@@ -220,10 +222,20 @@ def _application(reach: Reach, organization: Organization, plan: ApplicationPlan
         os=plan.os,
         description=plan.description,
         rules=[
-            RuleDraft(rule.hash, rule.path, rule.process, rule.created_by, rule.certificate, rule.note)
-            for rule in plan.rules
+            *(
+                RuleDraft(rule.hash, rule.path, rule.process, rule.created_by, rule.certificate, rule.note)
+                for rule in plan.rules
+            ),
+            *(_learned_rules() if plan.learned else ()),
         ],
     )
+
+
+def _learned_rules() -> list[RuleDraft]:
+    """What learning and a patient technician have permitted by hash until two days ago."""
+    today = clock.now().toordinal()
+    hashes = programs.learned_hashes(today - HISTORY_DAYS, today - 2)
+    return [RuleDraft(hash=sha256, note="learned") for sha256 in hashes]
 
 
 def _policy(reach: Reach, demo: Demo, plan: OrganizationPlan, organization: Organization, policy: PolicyPlan) -> None:

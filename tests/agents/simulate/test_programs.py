@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from agents.simulate.programs import DENIED, RMM_AGENT, RUNS, choose, facts_of
+from agents.simulate.programs import DENIED, LEARNED, RMM_AGENT, RUNS, choose, facts_of, learned_hashes
 
 
 @pytest.mark.parametrize("profile", ["finance", "sales", "engineering", "cad", "servers", "dental"])
@@ -38,3 +38,13 @@ def test_scripts_of_the_rmm_change_name_and_hash_with_every_run() -> None:
     assert len({facts.sha256 for facts in seen}) == 5
     assert len({facts.path for facts in seen}) == 5
     assert all(facts.created_by == RMM_AGENT for facts in seen)
+
+
+def test_learned_hashes_are_those_of_the_builds_that_ran_until_a_day() -> None:
+    hashes, dice = learned_hashes(20_000, 20_018), random.Random(4)
+    assert len(hashes) > 30
+    for run in LEARNED:
+        assert facts_of(run, "sales", 20_011, dice).sha256 in hashes
+    newest = [facts_of(run, "sales", 20_020, dice) for run in LEARNED if run.build_days == 2]
+    assert all(facts.sha256 not in hashes for facts in newest)
+    assert all("{" not in facts.path + facts.created_by for facts in newest)
