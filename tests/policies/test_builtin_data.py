@@ -129,6 +129,23 @@ def test_what_opens_files_from_outside_is_fenced_from_script_hosts(entry: Entry)
     assert fence["child_processes"]["mode"] == "enforce"
 
 
+@pytest.mark.parametrize("entry", each_entry())
+def test_what_a_rule_covers_belongs_to_no_other_application(entry: Entry) -> None:
+    """Windows itself is signed in all of its folder, so an updater's files there may belong to it as well."""
+    for rule in (rule for rule in entry.rules if not is_regex(rule.path)):
+        path = normal_pattern(rule.path, entry.os).replace("*", "abc123")
+        facts = FileFacts(
+            path=path,
+            certificates=(rule.certificate,) if rule.certificate else (),
+            process=rule.process,
+            created_by=normal_pattern(rule.created_by, entry.os).replace("*", "abc123"),
+            os=entry.os,
+        )
+        keys = set(engine(entry.os).matching_rules(normal_facts(facts)))
+        assert entry.key in keys
+        assert keys - {entry.key, "windows-core"} == set()
+
+
 @pytest.mark.parametrize(
     ("path", "key"),
     [
