@@ -170,6 +170,12 @@ ABLE_MOOSE = OrganizationPlan(
             (RulePlan(path=r"c:\users\*\appdata\local\hubspot\*", created_by=HUBSPOT_UPDATER),),
         ),
         ApplicationPlan(
+            "Brightline Quotes",
+            "Learned build by build: every update asked to be approved again. Collapse its hashes.",
+            (),
+            learned=True,
+        ),
+        ApplicationPlan(
             "DocuSign printer",
             "Print driver that sends documents to be signed.",
             (RulePlan(path=r"c:\program files\docusign\*"),),
@@ -224,6 +230,7 @@ ABLE_MOOSE = OrganizationPlan(
         PolicyPlan("grp-finance-xero-permit", ("Xero",), "Finance", reason="Receipts"),
         PolicyPlan("grp-finance-plugins-permit", ("Finance plugins",), "Finance", reason="Month end"),
         PolicyPlan("grp-sales-hubspot-permit", ("HubSpot Sales",), "Sales", reason="CRM"),
+        PolicyPlan("grp-sales-brightline-permit", ("Brightline Quotes",), "Sales", reason="Learned", ticket="AM-131"),
         PolicyPlan("grp-sales-docusign-permit", ("DocuSign printer",), "Sales", reason="Contracts"),
         PolicyPlan("grp-sales-presentation-permit", ("Presentation tools",), "Sales", reason="Slides"),
         PolicyPlan("grp-engineering-postman-permit", ("Postman",), "Engineering", reason="API work"),
