@@ -46,14 +46,16 @@ def snapshot(organization_id: UUID) -> Snapshot:
 
 def content_of(saved: Snapshot, computer: Computer) -> tuple[Content, dict[str, bytes]]:
     """What is saved for one computer, and the bytes of its layers by digest. Pure."""
-    place = saved.place_of(computer)
+    in_force = saved.settings_of(computer)
     layers = saved.layers_of(computer)
     content = Content(
         layers=tuple(
             wire.Layer(digest=layer.digest, size=len(layer.blob), kind=layer.kind, name=layer.name) for layer in layers
         ),
         settings=wire.Settings(
-            prioritize_builtin=place.prioritize_builtin, checkin_seconds=django_settings.CHECKIN_SECONDS
+            prioritize_builtin=in_force.prioritize_builtin,
+            checkin_seconds=in_force.checkin_seconds or django_settings.CHECKIN_SECONDS,
+            log_permits=in_force.log_permits,
         ),
         mode=_window(saved.mode_of(computer)),
         place=_place(saved, computer),

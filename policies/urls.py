@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from policies.views import applications, arming, evaluation, linting, modes, policies, policy_forms
+from policies.views import applications, arming, evaluation, linting, evaluation, modes, policies, policy_forms, settings
 
 _APPLICATION = "applications/<uuid:application>/"
 
@@ -32,6 +32,12 @@ organization_urls: list[URLPattern | URLResolver] = [
     path(f"{_APPLICATION}rules/<uuid:rule>/condition/", linting.lint_condition, name="lint-condition"),
     path("evaluate/", evaluation.evaluate, name="evaluate"),
     path("evaluate/start/", evaluation.evaluate_start, name="evaluate-start"),
+    path("settings/agent/", settings.setting_list, name="setting-list"),
+    path("settings/agent/new/", settings.setting_create, name="setting-create"),
+    path("settings/agent/<uuid:setting>/", settings.setting_edit, name="setting-edit"),
+    path("settings/agent/<uuid:setting>/delete/", settings.setting_delete, name="setting-delete"),
+    path("settings/agent/<uuid:setting>/effects/", settings.setting_delete_preview, name="setting-delete-preview"),
+    path("settings/agent/<uuid:setting>/move/", settings.setting_move, name="setting-move"),
     path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),
     path("groups/<slug:group>/mode/", modes.group_mode, name="group-mode"),
     path("applications/new/", applications.application_create, name="application-create"),

@@ -154,6 +154,7 @@ class WorkerEnd:
             epoch=loaded.manifest.epoch if loaded else 0,
             version=loaded.version if loaded else 0,
             sha256=loaded.stored.state.sha256 if loaded else "",
+            checkin_seconds=loaded.manifest.settings.checkin_seconds if loaded else 0,
         )
 
     def _keep_house(self, users: Users) -> None:

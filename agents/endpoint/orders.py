@@ -32,7 +32,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """How the worker is."""
+    """How the worker is. `checkin_seconds` is the bundle's own interval, 0 without a bundle."""
 
     mode: Mode = "secured"
     mode_ends_at: int | None = None
@@ -42,6 +42,7 @@ class Report(msgspec.Struct, frozen=True):
     epoch: int = 0
     version: int = 0
     sha256: str = ""
+    checkin_seconds: int = 0
 
 
 class Looked(msgspec.Struct, frozen=True):

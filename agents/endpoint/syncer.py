@@ -114,11 +114,13 @@ class Syncer:
 
     def check_in(self) -> None:
         """One check-in, and the delivery it leads to. Raises Unreachable, RefusedByPortal, LinkError."""
-        nonce = self._worker.ask("nonce").nonce
+        reply = self._worker.ask("nonce")
+        nonce = reply.nonce
         fields = msgspec.structs.asdict(self._vitals.heartbeat())
         answer = self._transport.post("checkin", CheckinRequest(nonce=nonce, **fields), CheckinAnswer)
         self._contact.checked_in_at = int(time.time())
-        self._checkin_seconds = min(max(answer.checkin_seconds, _MIN_CHECKIN_SECONDS), _MAX_CHECKIN_SECONDS)
+        wanted = reply.report.checkin_seconds or answer.checkin_seconds  # what is signed counts more than an answer
+        self._checkin_seconds = min(max(wanted, _MIN_CHECKIN_SECONDS), _MAX_CHECKIN_SECONDS)
         self._stream.move_to(Door(answer.stream_url, answer.stream_token, answer.revision))
         if answer.root:
             self._check(self._worker.ask("root", answer.root))

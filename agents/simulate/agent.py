@@ -84,7 +84,7 @@ class SimulatedAgent:
         self.stream_url = answer.stream_url or self.stream_url
         self.stream_token = answer.stream_token
         self.revision = max(self.revision, answer.revision)
-        self.checkin_seconds = answer.checkin_seconds
+        self.checkin_seconds = self.manifest.settings.checkin_seconds if self.manifest else answer.checkin_seconds
         if not answer.checkpoint:
             return False
         now = int(self.client.now())
@@ -151,9 +151,12 @@ class SimulatedAgent:
         normal = normal_facts(facts)
         at_ms = int(self.client.now() * 1000)
         decision = self.engine.decide(normal, self.place(), at_ms)
-        self.spool.add(
-            event_of(self.spool.next_sequence, normal, decision, at_ms, self.place().mode, self.manifest.version)
-        )
+        is_plain_permit = decision.effect != "denied" and not decision.simulated
+        if self.manifest.settings.log_permits or not is_plain_permit:
+            event = event_of(
+                self.spool.next_sequence, normal, decision, at_ms, self.place().mode, self.manifest.version
+            )
+            self.spool.add(event)
         return decision
 
     def place(self) -> Place:

@@ -19,15 +19,23 @@ from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach, system_reach
 from portal.tenants.scoping import reaching
 
+_TARGETS = ("target_organization", "target_group", "target_computer")
 _NEARNESS = {Level.COMPUTER: 0, Level.GROUP: 1, Level.ORGANIZATION: 2, Level.GLOBAL: 3}
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsInForce:
-    """The agent settings of one computer. `prioritize_from` is the setting that says so, None when none does."""
+    """The agent settings of one computer. `*_from` is the setting that says so, None when none does.
+
+    `checkin_seconds` None: as the portal is configured.
+    """
 
     prioritize_builtin: bool = True
     prioritize_from: AgentSetting | None = None
+    checkin_seconds: int | None = None
+    checkin_from: AgentSetting | None = None
+    log_permits: bool = True
+    log_from: AgentSetting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,22 +120,29 @@ class Places:
 
     def organization_settings(self) -> SettingsInForce:
         """What holds in the whole organization, as far as no group or computer has a setting of its own."""
+        return _in_force(self.organization_rows())
+
+    def organization_rows(self) -> list[AgentSetting]:
+        """Every setting that holds for the whole organization."""
         line = {self.organization.id, *self.ancestors}
-        return _in_force(s for s in self.settings if s.target_organization_id in line)
+        return [s for s in self.settings if s.target_organization_id in line]
 
     def _settings_for(self, group_id: UUID, computer_id: UUID | None, os: str) -> SettingsInForce:
         key = (group_id, computer_id, os)
         if key not in self._settings:
-            targets = {
-                (Level.COMPUTER, str(computer_id)),
-                (Level.GROUP, str(group_id)),
-                (Level.ORGANIZATION, str(self.organization.id)),
-                (Level.GLOBAL, str(self.organization.id)),
-                *((Level.GLOBAL, target) for target in self.above(group_id, os)),
-            }
-            mine = [s for s in self.settings if (Level(s.level), str(s.target_id)) in targets]
-            self._settings[key] = _in_force(mine)
+            self._settings[key] = _in_force(self.settings_at(group_id, computer_id, os))
         return self._settings[key]
+
+    def settings_at(self, group_id: UUID, computer_id: UUID | None, os: str) -> list[AgentSetting]:
+        """Every setting whose scope holds such a computer, of several with one name all of them."""
+        targets = {
+            (Level.COMPUTER, str(computer_id)),
+            (Level.GROUP, str(group_id)),
+            (Level.ORGANIZATION, str(self.organization.id)),
+            (Level.GLOBAL, str(self.organization.id)),
+            *((Level.GLOBAL, target) for target in self.above(group_id, os)),
+        }
+        return [s for s in self.settings if (Level(s.level), str(s.target_id)) in targets]
 
     def mode_of(self, computer: Computer, at: datetime | None = None) -> ModeInForce:
         """The computer's own mode while it lasts, else its group's, else secured."""
@@ -184,7 +199,7 @@ def load_places(reach: Reach, organization_id: UUID, *, with_windows: bool = Fal
             ancestors=ancestors,
             groups={g.id: g for g in groups if g.organization_id == organization_id and not g.is_global},
             global_groups=tuple(g for g in groups if g.is_global),
-            settings=tuple(settings.order_by("order", "id")),
+            settings=tuple(settings.select_related(*_TARGETS).order_by("order", "id")),
             windows={w.target_id: w for w in windows},
             names={**{o: tree[o].name for o in line}, **{g.id: g.name for g in groups}},
         )
@@ -227,11 +242,25 @@ def _ancestors(tree: dict[UUID, Organization], organization_id: UUID) -> Iterabl
         above = tree[above].parent_id
 
 
+def ranked(settings: Iterable[AgentSetting]) -> list[AgentSetting]:
+    """Settings that apply to one computer, the winner of each name first: lowest order, nearest scope, lower id."""
+    return sorted(settings, key=lambda s: (s.order, _NEARNESS[Level(s.level)], str(s.id)))
+
+
 def _in_force(settings: Iterable[AgentSetting]) -> SettingsInForce:
-    """Of the settings that apply: lowest order first, then the nearest scope, then the lower id."""
-    ranked = sorted(settings, key=lambda s: (s.order, _NEARNESS[Level(s.level)], str(s.id)))
-    first = next((s for s in ranked if s.name == SettingName.PRIORITIZE_BUILTIN), None)
-    return SettingsInForce() if first is None else SettingsInForce(bool(first.value), first)
+    first: dict[str, AgentSetting] = {}
+    for setting in ranked(settings):
+        first.setdefault(setting.name, setting)
+    builtin = first.get(SettingName.PRIORITIZE_BUILTIN)
+    checkin, log = first.get(SettingName.CHECKIN_SECONDS), first.get(SettingName.LOG_PERMITS)
+    return SettingsInForce(
+        prioritize_builtin=builtin is None or bool(builtin.value),
+        prioritize_from=builtin,
+        checkin_seconds=int(checkin.value) if checkin else None,
+        checkin_from=checkin,
+        log_permits=log is None or bool(log.value),
+        log_from=log,
+    )
 
 
 def _mode(at_target: Computer | ComputerGroup, window: ModeWindow | None, at: datetime) -> ModeInForce:

@@ -132,7 +132,7 @@ class EvaluateForm(forms.Form):
             raise forms.ValidationError("Name a computer or a group.")
         try:
             self.target = find_place(self.reach, self.organization, text)
-        except _Several:
+        except SeveralPlaces:
             raise forms.ValidationError(
                 f"Several computers or groups are called {text}. Open Evaluate from the page of the one that is meant."
             ) from None
@@ -207,12 +207,15 @@ def _reported(seen: Seen) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-class _Several(Exception):
+class SeveralPlaces(NotFound):
     """A name that more than one has."""
 
 
 def find_place(reach: Reach, organization: Organization, text: str) -> Computer | ComputerGroup:
-    """The computer or group of an organization that `text` names, by id or by name in any case. Raises NotFound."""
+    """The computer or group of an organization that `text` names, by id or by name in any case.
+
+    Raises NotFound, SeveralPlaces.
+    """
     computers, groups = _places(reach, organization)
     try:
         own = as_uuid(text)
@@ -223,7 +226,7 @@ def find_place(reach: Reach, organization: Organization, text: str) -> Computer 
     if not found:
         raise NotFound
     if len(found) > 1:
-        raise _Several
+        raise SeveralPlaces
     only: Computer | ComputerGroup = found[0]
     return only
 
@@ -233,7 +236,7 @@ def _spoken(reach: Reach, organization: Organization, reference: str) -> str:
     try:
         found = find_place(reach, organization, reference)
         return found.name if find_place(reach, organization, found.name) == found else reference
-    except (NotFound, _Several):
+    except NotFound:
         return reference
 
 
