@@ -12,7 +12,9 @@ class AuditConfig(AppConfig):
         from audit import cards, evaluated, match_preview
         from policies import previews
         from audit.collapse_evidence import EVIDENCE
+        from audit.denied_lately import denied_lately
         from policies.evaluation import seen
+        from policies.notices.examples import recent_denials
         from policies.upkeep.evidence import evidence
         from portal.common import registry
         from portal.common.registry import DashboardCard, NavigationEntry, OrganizationColumn
@@ -48,5 +50,6 @@ class AuditConfig(AppConfig):
         )
         registry.computer_panels.register("audit.events", cards.computer_panel, rank=50)
         evidence.fill(EVIDENCE)
+        recent_denials.fill(denied_lately)
         seen.seen_event.fill(evaluated.seen_event)
         seen.seen_hash.fill(evaluated.seen_hash)

@@ -16,7 +16,8 @@ from typing import Any
 
 from django.db import connection
 
-from policies import match_counts
+from audit.words import Outcome
+from policies import match_counts, notices
 from policies.match_counts import Told
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
@@ -61,7 +62,7 @@ WITH due AS MATERIALIZED (
     UPDATE audit_batch b SET folded_at = now() FROM due WHERE b.number = due.number RETURNING b.number
 )
 SELECT (SELECT count(*) FROM done), day, file_id, process_id, created_by_id, decision_id, users, last_at,
-       organization_number, n
+       organization_number, n, outcome
 FROM (SELECT 1) one LEFT JOIN cell ON true
 """
 # Ids of decisions are an endpoint's words: text that is no id in its one written form is nobody's.
@@ -107,6 +108,7 @@ def fold_some(reach: Reach, *, at_most: int = BATCHES_AT_ONCE) -> Folded:
         cells = [row[1:] for row in rows if row[1] is not None]
         _mark_seen(cells)
         match_counts.record(reach, _told(cells))
+        notices.denied(reach, _told([cell for cell in cells if cell[-1] == Outcome.DENIED]))
     return Folded(batches, len(cells))
 
 
@@ -130,7 +132,7 @@ def _told(cells: Sequence[tuple[Any, ...]]) -> list[Told]:
     """What decided on which day in which organization, as far as the endpoints named it by ids."""
     counts: Counter[tuple[date, int, int]] = Counter()
     latest: dict[tuple[date, int, int], datetime] = {}
-    for day, _, _, _, decision, _, last_at, organization, n in cells:
+    for day, _, _, _, decision, _, last_at, organization, n, _ in cells:
         key = (day, organization, decision)
         counts[key] += n
         latest[key] = max(last_at, latest.get(key, last_at))

@@ -14,8 +14,9 @@ MOST_COMPUTERS = 500
 Grouped = list[tuple[str, list[tuple[str, str]]]]
 
 
-def scope_choices(reach: Reach, organization: Organization) -> Grouped:
-    """`level:target` values, grouped by level. Computers are offered as long as there are at most 500."""
+def scope_choices(reach: Reach, organization: Organization, *, of: Policy | None = None) -> Grouped:
+    """`level:target` values, grouped by level. Computers are offered as long as there are at most 500; the scope that
+    the policy `of` has always is."""
     groups = list(tenants.groups(reach, organization.id))
     found: Grouped = []
     if reach.can(Capability.GLOBAL_WRITE, organization.id):
@@ -28,12 +29,17 @@ def scope_choices(reach: Reach, organization: Organization) -> Grouped:
     computers = list(tenants.computers(reach, organization.id)[: MOST_COMPUTERS + 1])
     if len(computers) <= MOST_COMPUTERS:
         found.append(("Computers", [(f"{Level.COMPUTER}:{c.id}", c.name) for c in computers]))
+    if of is not None and f"{of.level}:{of.target_id}" not in {value for _, values in found for value, _ in values}:
+        found.append(("Now", [(f"{of.level}:{of.target_id}", of.target_name)]))
     return [(label, choices) for label, choices in found if choices]
 
 
-def application_choices(reach: Reach, organization: Organization) -> Grouped:
-    """Applications that the organization's policies may name: its own, inherited ones, built-in ones."""
-    found: dict[str, list[tuple[str, str]]] = {"Own": [], "From above": [], "Built-in": []}
+def application_choices(reach: Reach, organization: Organization, *, of: Policy | None = None) -> Grouped:
+    """Applications that the organization's policies may name: its own, inherited ones, built-in ones; and hidden ones
+    that the policy `of` names already."""
+    found: dict[str, list[tuple[str, str]]] = {"Own": [], "From above": [], "Built-in": [], "Hidden": []}
+    if of is not None:
+        found["Hidden"] = [(str(a.id), _label(a)) for a in of.named_applications if a.hidden]
     for application in queries.applications_for(reach, organization.id).filter(hidden=False):
         of = "Own" if application.organization_id == organization.id else "From above"
         label = "Built-in" if application.kind == Kind.BUILTIN else of

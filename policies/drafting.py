@@ -11,6 +11,7 @@ from policies import queries
 from policies.drafts import PolicyDraft
 from policies.models import Action, Level, Status
 from policies.names import proposed_name
+from policies.notices import checked_addresses
 from policies.scopes import FoundScope, find_scope
 from portal.tenants.reach import Reach
 
@@ -29,6 +30,8 @@ def draft_from(reach: Reach, wanted: dict[str, Any], *, base: PolicyDraft | None
     for name in ("applications", "schedule", "users", "notify"):
         if name in fields:
             fields[name] = tuple(fields[name])
+    if "notify" in fields:
+        fields["notify"] = _notified(reach, fields["notify"], found, base)
     for name, kind in (("action", Action), ("status", Status)):
         if name in fields:
             fields[name] = kind(fields[name])
@@ -38,6 +41,15 @@ def draft_from(reach: Reach, wanted: dict[str, Any], *, base: PolicyDraft | None
         names = queries.application_names(reach, fields["applications"])
         fields["name"] = proposed_name(found.scope.level, found.slug, names, fields["action"])
     return PolicyDraft(**fields)
+
+
+def _notified(
+    reach: Reach, wanted: tuple[str, ...], found: FoundScope | None, base: PolicyDraft | None
+) -> tuple[str, ...]:
+    """The addresses, as far as they may be chosen in the organization of the scope. Raises Invalid."""
+    scope = found.scope if found is not None else base.scope if base is not None else None
+    was = base.notify if base is not None else ()
+    return checked_addresses(reach, scope.organization_id, wanted, was=was) if scope else wanted
 
 
 def name_for(reach: Reach, level: str, target: str, applications: Sequence[str], action: str) -> str:

@@ -1,11 +1,12 @@
-"""Weekly windows: as they are stored and typed (`{"day": 0, "start": "08:00", "end": "24:00"}`), and in minutes."""
+"""Weekly windows: as they are stored (`{"day": 0, "start": "08:00", "end": "24:00"}`), in minutes, and in rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from policies.engine.model import Window
+from policies.engine.model import MINUTES_PER_DAY, Window
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -20,61 +21,49 @@ def _minutes(text: str) -> int:
     return int(hours) * 60 + int(minutes)
 
 
-_SHORT = tuple(day[:3].lower() for day in DAYS)
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Some days with the same times, as people think of them. `end` is `24:00` for the end of the day."""
+
+    days: tuple[int, ...]
+    start: str
+    end: str
 
 
-class UnreadableLine(ValueError):
-    """A line of a typed schedule that means nothing; `line` counts from 1."""
-
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(
-            f"Line {line}: “{text}” is no window. Write it like Mon-Fri 08:00-18:00, or daily 20:00-23:30."
-        )
-        self.line = line
+PRESETS: Mapping[str, tuple[str, Row]] = {
+    "work": ("Working hours", Row((0, 1, 2, 3, 4), "08:00", "18:00")),
+    "nights": ("Nights", Row((0, 1, 2, 3, 4, 5, 6), "20:00", "06:00")),
+    "weekends": ("Weekends", Row((5, 6), "00:00", "24:00")),
+}
 
 
-def typed(schedule: Iterable[Mapping[str, Any]]) -> str:
-    """A schedule as a person types it: one line for each time of day, days that follow each other joined."""
+def rows_of(schedule: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Stored windows as rows: those with the same times together, in the order in which the times come first."""
     days_at: dict[tuple[str, str], list[int]] = {}
     for window in schedule:
         days_at.setdefault((window["start"], window["end"]), []).append(int(window["day"]))
-    return "\n".join(f"{_days_told(sorted(set(days)))} {start}-{end}" for (start, end), days in days_at.items())
+    return [Row(tuple(sorted(set(days))), start, end) for (start, end), days in days_at.items()]
 
 
-def read(text: str) -> list[dict[str, Any]]:
-    """The windows of a typed schedule, empty lines left out. Raises UnreadableLine."""
-    found: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.strip().lower().replace(" - ", "-").replace(", ", ",").split()
-        if not words:
-            continue
-        if len(words) != 2 or words[1].count("-") != 1:
-            raise UnreadableLine(number, line.strip())
-        start, end = words[1].split("-")
-        days = _days_read(words[0])
-        if not days:
-            raise UnreadableLine(number, line.strip())
-        found += [{"day": day, "start": start.zfill(5), "end": end.zfill(5)} for day in days]
-    return found
+def windows_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Rows as windows are stored, one for each day."""
+    return [{"day": day, "start": row.start, "end": row.end} for row in rows for day in row.days]
 
 
-def _days_read(text: str) -> list[int]:
-    """Days of `mon`, `mon-fri`, `sat,sun` or `daily`; empty when it means nothing."""
-    if text in ("daily", "every"):
-        return list(range(7))
-    days: list[int] = []
-    for part in text.split(","):
-        ends = [_SHORT.index(word[:3]) for word in part.split("-") if word[:3] in _SHORT]
-        if len(ends) != part.count("-") + 1 or len(ends) > 2:
-            return []
-        first, last = ends[0], ends[-1]
-        days += [(first + step) % 7 for step in range((last - first) % 7 + 1)]
-    return sorted(set(days))
+def row_words(row: Row) -> str:
+    """`Mon to Fri 08:00–18:00`."""
+    return f"{day_words(row.days)} {row.start}–{row.end}"
 
 
-def _days_told(days: list[int]) -> str:
+def day_words(days: tuple[int, ...]) -> str:
+    """`Mon to Fri`, `daily`, `Mon, Wed`."""
     if len(days) == 7:
         return "daily"
-    if len(days) > 2 and days == list(range(days[0], days[-1] + 1)):
-        return f"{DAYS[days[0]][:3]}-{DAYS[days[-1]][:3]}"
-    return ",".join(DAYS[day][:3] for day in days)
+    if len(days) > 2 and days == tuple(range(days[0], days[-1] + 1)):
+        return f"{DAYS[days[0]][:3]} to {DAYS[days[-1]][:3]}"
+    return ", ".join(DAYS[day][:3] for day in days)
+
+
+def length_of(window: Window) -> int:
+    """Minutes that a window is open on a day without a clock change."""
+    return (window.end_minute - window.start_minute) % MINUTES_PER_DAY or MINUTES_PER_DAY

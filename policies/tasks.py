@@ -8,6 +8,7 @@ from celery import shared_task
 
 from policies.baselines import publishing
 from policies.linting import results, sweeping
+from policies.notices import sending
 
 
 @shared_task(name="policies.carry_baseline")
@@ -29,3 +30,8 @@ def lint_organization(*, organization_id: str) -> None:
 @shared_task(name="policies.lint_stale")
 def lint_stale() -> None:
     sweeping.refresh_stale()
+
+
+@shared_task(name="policies.send_notices")
+def send_notices() -> None:
+    sending.send_due()

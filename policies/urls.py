@@ -20,6 +20,7 @@ organization_urls: list[URLPattern | URLResolver] = [
     *_everywhere,
     path("policies/new/", policy_forms.policy_create, name="policy-create"),
     path("policies/name/", policy_forms.policy_name, name="policy-name"),
+    path("policies/schedule/", policy_forms.policy_schedule, name="policy-schedule"),
     path("policies/<uuid:policy>/edit/", policy_forms.policy_edit, name="policy-edit"),
     path("policies/<uuid:policy>/switch/", policies.policy_switch, name="policy-switch"),
     path("policies/<uuid:policy>/arm/", arming.policy_arm, name="policy-arm"),

@@ -140,6 +140,7 @@ CELERY_BEAT_SCHEDULE = {
     "audit.fold": {"task": "audit.fold", "schedule": 60.0, "options": {"expires": 60}},
     "audit.retention": {"task": "audit.retention", "schedule": 3600.0, "options": {"expires": 3600}},
     "policies.carry_baselines": {"task": "policies.carry_baselines", "schedule": 60.0, "options": {"expires": 60}},
+    "policies.send_notices": {"task": "policies.send_notices", "schedule": 60.0, "options": {"expires": 60}},
     "policies.lint_stale": {"task": "policies.lint_stale", "schedule": 60.0, "options": {"expires": 60}},
     "accounts.tidy": {"task": "accounts.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
 }
@@ -267,13 +268,15 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 LANGUAGE_CODE = "en-us"
-EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+EMAIL_FILE_PATH = env.text("EMAIL_FILE_PATH", str(DATA_DIR / "mail"))
+EMAIL_TIMEOUT = 10
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.number("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
-SENDS_MAIL = not EMAIL_BACKEND.endswith((".console.EmailBackend", ".dummy.EmailBackend"))
+SENDS_MAIL = EMAIL_BACKEND.split(".")[-2] not in ("console", "dummy", "filebased")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "portcullis@localhost")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000
 

@@ -11,8 +11,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
 from policies import arming
+from policies.arm_form import ArmForm
 from policies.arming import Sent
-from policies.forms import ArmForm
 from policies.models import Policy
 from policies.rows import may_write
 from policies.views.policies import list_address, own_policy
