@@ -9,15 +9,20 @@ class PoliciesConfig(AppConfig):
     verbose_name = "Policies"
 
     def ready(self) -> None:
-        from policies import finding, panels
+        from policies import finding, panels, reversals  # noqa: F401  (reversals register themselves)
+        from policies.baselines import newcomers, taking_back  # noqa: F401  (reversals register themselves)
         from policies.changes import computer_moved
-        from policies.linting import mended_rules  # noqa: F401 (registers how its steps are undone)
+        from policies.copying import taking_back as copying  # noqa: F401
         from policies.defaults import keep_default
+        from policies.linting import mended_rules  # noqa: F401 (registers how its steps are undone)
+        from policies.upkeep import steps  # noqa: F401 (registers how its steps are undone)
         from portal.common import registry
         from portal.common.registry import NavigationEntry
 
         registry.group_hooks.register("policies.default_deny", keep_default)
         registry.computer_hooks.register("policies.moved", computer_moved)
+        registry.organization_hooks.register("policies.baselines", newcomers.organization_came)
+        registry.group_hooks.register("policies.baselines", newcomers.group_came, rank=110)
         registry.navigation.register(
             "policies.applications",
             NavigationEntry("Applications", "apps", "policies:application-list", "application:read"),

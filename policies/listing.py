@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
@@ -12,7 +13,7 @@ from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from policies import queries
 from policies.compile import Places, load_places
 from policies.engine import ordering
-from policies.models import Action, Level, Policy
+from policies.models import Action, AgentSetting, Level, Policy, SettingName
 from portal.common import clock
 from portal.tenants import queries as tenants
 from portal.tenants.models import Computer, ComputerGroup
@@ -21,7 +22,9 @@ from portal.tenants.reach import Reach
 AS_EVALUATED = ("band", "order", "restrictiveness", "nearness", "id")
 """The fields `as_evaluated` sorts by, for keyset pages."""
 
-State = Literal["on", "disabled", "expired", "not_started"]
+State = Literal["on", "armed", "disabled", "expired", "not_started"]
+UNUSED_AFTER = timedelta(weeks=6)
+EXPIRING_WITHIN = timedelta(days=14)
 
 
 def as_evaluated(policies: QuerySet[Policy], *, builtin_first: bool = True) -> QuerySet[Policy]:
@@ -51,8 +54,10 @@ def _ranked(*whens: When, last: int) -> Case:
 class PolicyTerms:
     """What a list of policies is narrowed to. References are ids, or slugs where there are any.
 
-    `effective_for`: a computer, `effective_in`: a group; everything that applies there. Disabled and expired
-    policies are left out unless asked for.
+    Where: `organization`, `scope` and `target`, `effective_for` (a computer) or `effective_in` (a group): everything
+    that applies there. Disabled and expired policies are left out unless asked for; armed ones are on.
+    Filters: `matched`: `unused` (older than six weeks, and no match since) or `never`; `ringfence`: `yes` or `no`;
+    `expiring`: within 14 days; `mine`: owned or created by who asks.
     """
 
     organization: str = ""
@@ -60,54 +65,154 @@ class PolicyTerms:
     target: str = ""
     effective_for: str = ""
     effective_in: str = ""
-    application: str = ""
     include_disabled: bool = False
+    application: str = ""
     q: str = ""
+    action: str = ""
+    status: str = ""
+    ringfence: str = ""
+    matched: str = ""
+    expiring: bool = False
+    mine: bool = False
+    armed: bool = False
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether rows are missing between others, so that a place in the list cannot be shown truly."""
+        filters = (self.q, self.application, self.action, self.status, self.ringfence, self.matched)
+        return any(filters) or self.expiring or self.mine or self.armed
+
+    @property
+    def unfiltered(self) -> PolicyTerms:
+        """The same place without filters."""
+        return PolicyTerms(**{name: getattr(self, name) for name in _WHERE})
 
 
-def policies_listed(reach: Reach, terms: PolicyTerms) -> QuerySet[Policy]:
-    """The policies of `terms`, sorted as evaluated (by `AS_EVALUATED`). Raises NotFound for a reference."""
-    found, builtin_first = _at(reach, terms)
+_WHERE = ("organization", "scope", "target", "effective_for", "effective_in", "include_disabled")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a list is looked at from: the condition of what applies there, and whether built-in policies go first."""
+
+    applies: Q
+    builtin_first: bool
+
+
+def standing(reach: Reach, terms: PolicyTerms) -> Standing:
+    """The place of `terms`; read it once for several lists of it. Raises NotFound for a reference."""
+    found = _at(reach, terms)
     if terms.scope:
-        found = found.filter(level=terms.scope)
+        found = replace(found, applies=found.applies & Q(level=terms.scope))
     if terms.target:
-        found = found.filter(_target(reach, terms))
+        found = replace(found, applies=found.applies & _target(reach, terms))
+    return found
+
+
+def policies_listed(reach: Reach, terms: PolicyTerms, *, at: Standing | None = None) -> QuerySet[Policy]:
+    """The policies of `terms`, sorted as evaluated (by `AS_EVALUATED`). Raises NotFound for a reference."""
+    place = at or standing(reach, terms)
+    found = queries.policies(reach).filter(place.applies)
     if terms.application:
         application = queries.application(reach, terms.application)
         found = found.filter(id__in=queries.policies_using(reach, application.id).order_by().values("id"))
     if terms.q:
         naming = queries.policies_naming(reach, terms.q).values("policy_id")
         found = found.filter(Q(name__icontains=terms.q) | Q(id__in=naming))
+    return as_evaluated(found.filter(_kept(reach, terms)), builtin_first=place.builtin_first)
+
+
+def _kept(reach: Reach, terms: PolicyTerms) -> Q:
+    """The conditions of `terms` on columns of the policy alone."""
+    now = clock.now()
+    kept = Q()
     if not terms.include_disabled:
-        now = clock.now()
-        found = found.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), enabled=True)
-    return as_evaluated(found, builtin_first=builtin_first)
+        kept &= is_on_at(now)
+    if terms.action:
+        kept &= Q(action=terms.action)
+    if terms.status:
+        kept &= Q(status=terms.status)
+    if terms.ringfence:
+        fenced = Q(action=Action.PERMIT_RINGFENCED)
+        kept &= fenced if terms.ringfence == "yes" else ~fenced
+    if terms.matched == "never":
+        kept &= Q(last_matched_at__isnull=True)
+    if terms.matched == "unused":
+        since = now - UNUSED_AFTER
+        kept &= Q(created_at__lte=since) & (Q(last_matched_at__isnull=True) | Q(last_matched_at__lte=since))
+    if terms.expiring:
+        kept &= Q(expires_at__gt=now, expires_at__lte=now + EXPIRING_WITHIN)
+    if terms.mine:
+        kept &= Q(owner=reach.actor.name) | Q(created_by=reach.actor.name)
+    if terms.armed:
+        kept &= Q(enabled=False, armed_until__gt=now)
+    return kept
 
 
-def _at(reach: Reach, terms: PolicyTerms) -> tuple[QuerySet[Policy], bool]:
-    """The policies at the place of `terms`, and whether built-in ones come first there."""
-    found = queries.policies(reach)
+def is_on_at(now: datetime) -> Q:
+    """The condition of policies that are enabled or armed, and not expired."""
+    lasting = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+    return lasting & (Q(enabled=True) | Q(armed_until__gt=now))
+
+
+def hidden_count(reach: Reach, terms: PolicyTerms, *, at: Standing) -> int:
+    """How many policies of the place `terms` leave out."""
+    whole = replace(terms.unfiltered, include_disabled=True)
+    if whole == terms:
+        return 0
+    counted = [policies_listed(reach, one, at=at).order_by().count() for one in (whole, terms)]
+    return counted[0] - counted[1]
+
+
+def same_orders(reach: Reach, terms: PolicyTerms, policies: Sequence[Policy], *, at: Standing) -> list[Policy]:
+    """Every policy of the place that is on and has the order of one of these, sorted as evaluated."""
+    orders = {policy.order for policy in policies if not policy.is_default}
+    found = policies_listed(reach, terms.unfiltered, at=at).filter(order__in=orders)
+    return list(found.prefetch_related(None).select_related(None))
+
+
+def changing_places(reach: Reach, terms: PolicyTerms, policy: Policy) -> list[Policy]:
+    """The policies of the place of `terms` that one can change places with, and itself, sorted as evaluated."""
+    listed = policies_listed(reach, terms.unfiltered).filter(kind=policy.kind, is_default=False)
+    return list(listed.prefetch_related(None).select_related(None))
+
+
+def position(reach: Reach, terms: PolicyTerms, policy_id: UUID, *, at: Standing) -> int | None:
+    """How many policies of the list stand before one; None when it is not in the list."""
+    ids = list(policies_listed(reach, terms, at=at).values_list("id", flat=True))
+    return ids.index(policy_id) if policy_id in ids else None
+
+
+def _at(reach: Reach, terms: PolicyTerms) -> Standing:
     if terms.effective_for:
-        return _effective(found, reach, tenants.computer(reach, terms.effective_for))
+        return _effective(reach, tenants.computer(reach, terms.effective_for))
     if terms.effective_in:
-        return _effective(found, reach, tenants.group(reach, terms.effective_in))
+        return _effective(reach, tenants.group(reach, terms.effective_in))
     if terms.organization:
         organization = tenants.organization(reach, terms.organization)
         above = queries.ancestors(reach, organization.id)
         mine = Q(organization_id=organization.id) | Q(organization_id__in=above, level=Level.GLOBAL)
-        return found.filter(mine), organization_builtin_first(reach, organization.id)
-    return found, True
+        return Standing(mine, organization_builtin_first(reach, organization.id))
+    return Standing(Q(), True)
 
 
 def organization_builtin_first(reach: Reach, organization_id: UUID) -> bool:
     """Whether built-in policies come first in an organization, for computers without a setting of their own."""
-    return load_places(reach, organization_id).organization_settings().prioritize_builtin
+    line = [organization_id, *queries.ancestors(reach, organization_id)]
+    settings = AgentSetting.objects.within(reach).filter(
+        name=SettingName.PRIORITIZE_BUILTIN, target_organization_id__in=line
+    )
+    ranked = settings.annotate(nearness=_ranked(When(level=Level.ORGANIZATION, then=0), last=1)).order_by(
+        "order", "nearness", "id"
+    )
+    first = ranked.first()
+    return True if first is None else bool(first.value)
 
 
-def _effective(found: QuerySet[Policy], reach: Reach, at: Computer | ComputerGroup) -> tuple[QuerySet[Policy], bool]:
+def _effective(reach: Reach, at: Computer | ComputerGroup) -> Standing:
     places = load_places(reach, at.organization_id)
     place = places.place_of(at) if isinstance(at, Computer) else places.place_in(at)
-    return found.filter(applies_at(places, at)), place.prioritize_builtin
+    return Standing(applies_at(places, at), place.prioritize_builtin)
 
 
 def applies_at(places: Places, at: Computer | ComputerGroup) -> Q:
@@ -141,31 +246,8 @@ def _target(reach: Reach, terms: PolicyTerms) -> Q:
 def state_of(policy: Policy) -> State:
     """Whether the policy counts now, apart from its schedule and users."""
     now = clock.now()
-    if not policy.enabled:
-        return "disabled"
     if policy.expires_at is not None and policy.expires_at <= now:
-        return "expired"
+        return "expired" if policy.enabled else "disabled"
+    if not policy.enabled:
+        return "armed" if policy.is_armed() else "disabled"
     return "not_started" if policy.starts_at is not None and policy.starts_at > now else "on"
-
-
-def _may_meet(one: Policy, other: Policy) -> bool:
-    """Whether some computer may obey both. Two groups never share one, nor do two customers; defaults never meet."""
-    if one.is_default or other.is_default:
-        return False
-    if Level.GLOBAL in (one.level, other.level):
-        return True
-    apart = one.level == other.level and one.target_id != other.target_id
-    return one.organization_id == other.organization_id and not apart
-
-
-def ties(policies: list[Any]) -> dict[UUID, str]:
-    """Of policies sorted as evaluated: which have the order of the next one, and which of the two goes first."""
-    found: dict[UUID, str] = {}
-    for policy, following in pairwise(policies):
-        if (policy.band, policy.order) != (following.band, following.order) or not _may_meet(policy, following):
-            continue
-        stricter = policy.restrictiveness < following.restrictiveness
-        why = f"the {Action(policy.action).label.lower()} goes first" if stricter else "the nearer scope goes first"
-        same_level = not stricter and policy.nearness == following.nearness
-        found[policy.id] = f"same order as the next; {'the older goes first' if same_level else why}"
-    return found

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
+from policies import queries
 from policies.engine import ordering
-from policies.engine.ordering import NoGap, OutOfRange
+from policies.engine.ordering import NoGap, OutOfRange, Range
 from policies.models import Kind, Level, Policy
+from portal.common import clock
 from portal.common.errors import NotFound, Refused
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
@@ -48,85 +52,148 @@ class Slot:
     order: int
     renumbered: dict[UUID, tuple[int, int]]
 
+    @property
+    def fingerprint(self) -> str:
+        """Says that a plan is the very one somebody has seen: it changes with any number in it."""
+        told = sorted((str(policy), old, new) for policy, (old, new) in self.renumbered.items())
+        return hashlib.sha256(repr((self.order, told)).encode()).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class _Unit:
+    """Policies of one number that stay together. `fixed`: of an organization above, they stay where they are."""
+
+    order: int
+    fixed: bool
+    ids: list[UUID]
+
 
 def find_slot(
     reach: Reach, organization: Organization, kind: Kind, place: Placement, *, moving: Policy | None = None
 ) -> Slot:
     """The number for a place in the organization's list of one kind. Call it with the organization locked.
 
-    `moving` is the policy that gets it, and takes no room itself. Raises Refused, NotFound for an unknown other.
+    `moving` is the policy that gets it, and takes no room itself. Others are renumbered only when no number is free
+    there, and never past a global policy from above: who goes first stays as it is. Raises Refused, NotFound for an
+    unknown other.
     """
     builtin = kind == Kind.BUILTIN
-    own = _own_orders(reach, organization.id, kind, moving)
-    taken = sorted(set(own.values()))
     try:
         if place.where == "order":
             ordering.check_order(place.order, builtin=builtin)
             return Slot(place.order, {})
+        units = _units(reach, organization, kind, moving)
         if place.where in ("before", "after"):
-            return _beside(reach, organization, kind, place, own)
-        find, rank = (ordering.slot_top, 0) if place.where == "top" else (ordering.slot_bottom, len(taken))
-        try:
-            return Slot(find(taken, builtin=builtin), {})
-        except NoGap:
-            return _respaced(own, rank, builtin)
+            return _beside(units, _other(reach, place, kind), place, ordering.range_of(builtin=builtin))
+        return _at_end(units, place, builtin)
     except OutOfRange as error:
         raise Refused(str(error), pointer="/order", code="order_out_of_range") from error
 
 
-def _beside(reach: Reach, organization: Organization, kind: Kind, place: Placement, own: dict[UUID, int]) -> Slot:
-    """Just before or after another policy: of the own list, or a global one above that applies here too."""
-    other = _other(reach, place, kind)
-    theirs = _inherited_orders(reach, other, organization, kind)
+def _units(reach: Reach, organization: Organization, kind: Kind, moving: Policy | None) -> list[_Unit]:
+    """The organization's policies of one kind and the global ones above it, as evaluated."""
+    above = queries.ancestors(reach, organization.id)
+    rows = Policy.objects.within(reach).filter(
+        Q(organization_id=organization.id) | Q(organization_id__in=above, level=Level.GLOBAL),
+        kind=kind,
+        is_default=False,
+    )
+    if moving is not None:
+        rows = rows.exclude(id=moving.id)
+    policies = list(rows.only("id", "organization_id", "order", "action", "level", "is_default"))
+    policies.sort(key=lambda policy: ordering.evaluation_key(cast(Any, policy), True))
+    found: list[_Unit] = []
+    for policy in policies:
+        fixed = policy.organization_id != organization.id
+        if found and (found[-1].order, found[-1].fixed) == (policy.order, fixed):
+            found[-1].ids.append(policy.id)
+        else:
+            found.append(_Unit(policy.order, fixed, [policy.id]))
+    return found
+
+
+def _at_end(units: list[_Unit], place: Placement, builtin: bool) -> Slot:
+    """100 beyond the organization's own first or last policy; where that leaves the range, right beside it."""
+    own = [index for index, unit in enumerate(units) if not unit.fixed]
+    find = ordering.slot_top if place.where == "top" else ordering.slot_bottom
     try:
-        return Slot(_next_to(other.order, {*own.values(), *theirs}, place, kind), {})
-    except NoGap as full:
-        if other.organization_id != organization.id:
-            raise Refused(
-                f"There is no free number {place.where} {other.name} ({other.order:,}), which is a global policy. "
-                "Give yours the same number: of equal orders the stricter action decides first.",
-                code="no_gap",
-            ) from full
-    rank = sum(1 for order in set(own.values()) if order < other.order + (place.where == "after"))
-    return _respaced(own, rank, kind == Kind.BUILTIN)
-
-
-def _next_to(order: int, taken: set[int], place: Placement, kind: Kind) -> int:
-    """A free number between `order` and the next taken one on the wanted side. Raises NoGap."""
-    own = ordering.range_of(builtin=kind == Kind.BUILTIN)
-    if place.where == "before":
-        lower = [n for n in taken if n < order]
-        slot = ordering.slot_between(max(lower), order) if lower else max(own.first, order - ordering.STEP)
-    else:
-        higher = [n for n in taken if n > order]
-        slot = ordering.slot_between(order, min(higher)) if higher else min(own.last, order + ordering.STEP)
-    if slot == order:
-        raise NoGap(f"There is no room {place.where} {order:,}.")
+        return Slot(find([units[index].order for index in own], builtin=builtin), {})
+    except NoGap:
+        slot = _insert(units, own[0] if place.where == "top" else own[-1] + 1, ordering.range_of(builtin=builtin))
+    if slot is None:
+        raise Refused(
+            f"There is no free number at the {place.where}: global policies hold the last ones of the range.",
+            code="no_gap",
+        )
     return slot
 
 
-def _respaced(own: dict[UUID, int], rank: int, builtin: bool) -> Slot:
-    """The whole list a hundred apart, with a free number at `rank` of its distinct orders."""
-    new = ordering.renumbered(list(own.values()), gap_at=rank, builtin=builtin)
-    moved = {i: (old, order) for (i, old), order in zip(own.items(), new, strict=True) if old != order}
-    return Slot(ordering.order_of_rank(rank, len(set(own.values())) + 1, builtin=builtin), moved)
+def _beside(units: list[_Unit], other: Policy, place: Placement, within: Range) -> Slot:
+    """Just before or after another policy: of the own list, or a global one above that applies here too.
+
+    After a global one goes by its number: own policies of that number stay before, so that none is renumbered for it.
+    """
+    at = next((index for index, unit in enumerate(units) if other.id in unit.ids), None)
+    if at is None:
+        raise Refused(f"{other.name} is not in this organization's list.", pointer="/place", code="other_list")
+    if place.where == "after":
+        at += 1
+        while units[at - 1].fixed and at < len(units) and units[at].order == other.order:
+            at += 1
+    slot = _insert(units, at, within)
+    if slot is None:
+        raise Refused(
+            f"There is no free number {place.where} {other.name} ({other.order:,}), because global policies stand "
+            "there. Give yours the same number as one of them: of equal orders the stricter action decides first.",
+            code="no_gap",
+        )
+    return slot
 
 
-def _own_orders(reach: Reach, organization_id: UUID, kind: Kind, moving: Policy | None) -> dict[UUID, int]:
-    rows = Policy.objects.within(reach).filter(organization_id=organization_id, kind=kind, is_default=False)
-    if moving is not None:
-        rows = rows.exclude(id=moving.id)
-    return dict(rows.order_by("order", "id").values_list("id", "order"))
+def _insert(units: list[_Unit], at: int, within: Range) -> Slot | None:
+    """A number before `units[at]`: the midpoint, else the own ones around it make room. None when they cannot."""
+    lower = units[at - 1].order if at else None
+    higher = units[at].order if at < len(units) else None
+    if lower is None and higher is not None and higher > within.first:
+        return Slot(max(within.first, higher - ordering.STEP), {})
+    if higher is None and lower is not None and lower < within.last:
+        return Slot(min(within.last, lower + ordering.STEP), {})
+    if lower is not None and higher is not None and higher - lower >= 2:
+        return Slot(ordering.slot_between(lower, higher), {})
+    return _respaced(units, at, within)
 
 
-def _inherited_orders(reach: Reach, other: Policy, organization: Organization, kind: Kind) -> set[int]:
-    """Orders of the global policies beside `other` when that is one from above; they stand in the same list."""
-    if other.organization_id == organization.id:
-        return set()
-    above = Policy.objects.within(reach).filter(
-        organization_id=other.organization_id, level=Level.GLOBAL, kind=kind, is_default=False
-    )
-    return set(above.values_list("order", flat=True))
+def _respaced(units: list[_Unit], at: int, within: Range) -> Slot | None:
+    """The own policies between the nearest global ones, a hundred apart if it fits, with a free number at `at`."""
+    start, end = at, at
+    while start and not units[start - 1].fixed:
+        start -= 1
+    while end < len(units) and not units[end].fixed:
+        end += 1
+    floor = units[start - 1].order if start else None
+    ceiling = units[end].order if end < len(units) else within.last + 1
+    numbers = _spread(end - start + 1, floor, ceiling, within)
+    if numbers is None:
+        return None
+    free = numbers.pop(at - start)
+    moved = {
+        policy: (unit.order, number)
+        for unit, number in zip(units[start:end], numbers, strict=True)
+        for policy in unit.ids
+        if unit.order != number
+    }
+    return Slot(free, moved)
+
+
+def _spread(count: int, floor: int | None, ceiling: int, within: Range) -> list[int] | None:
+    """`count` numbers above `floor` (from the range's start without one) and below `ceiling`, 100 apart if they fit."""
+    first = within.first if floor is None else floor + 1
+    room = ceiling - first
+    if room < count:
+        return None
+    step = min(ordering.STEP, (room - 1) // max(1, count - 1) if floor is None else room // count)
+    begin = within.first if floor is None else floor + step
+    return [begin + step * index for index in range(count)]
 
 
 def _other(reach: Reach, place: Placement, kind: Kind) -> Policy:
@@ -148,13 +215,13 @@ def _other(reach: Reach, place: Placement, kind: Kind) -> Policy:
     return other
 
 
-def renumber(moved: dict[UUID, tuple[int, int]]) -> None:
+def renumber(moved: dict[UUID, tuple[int, int]], *, by: str) -> None:
     """Give many policies their new numbers in one statement. Call it with the organization locked."""
     if not moved:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            'UPDATE policies_policy SET "order" = v.number FROM unnest(%s::uuid[], %s::int[]) AS v (id, number)'
-            " WHERE policies_policy.id = v.id",
-            [list(moved), [new for _, new in moved.values()]],
+            'UPDATE policies_policy SET "order" = v.number, changed_by = %s, changed_at = %s'
+            " FROM unnest(%s::uuid[], %s::int[]) AS v (id, number) WHERE policies_policy.id = v.id",
+            [by, clock.now(), list(moved), [new for _, new in moved.values()]],
         )

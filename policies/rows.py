@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from policies import changes
-from policies.listing import State, state_of, ties
+from policies import changes, listing, match_counts
+from policies.listing import PolicyTerms, Standing, State, state_of
+from policies.match_counts import Matches
 from policies.models import Kind, Level, Policy
+from policies.ties import ties
 from portal.common.paging import unpack_cursor
 from portal.tenants.capabilities import Capability
 from portal.tenants.reach import Reach
@@ -24,6 +26,9 @@ _PENDING = {
     "policy.moved": "moved",
     "policy.enabled": "enabled",
     "policy.disabled": "disabled",
+    "policy.armed": "armed",
+    "policy.disarmed": "disarmed",
+    "policy.restored": "restored",
 }
 _DRAWN = ("child_processes", "files", "registry", "network")
 _LEVER = {"off": "off", "log_only": "log", "enforce": "enforce"}
@@ -31,8 +36,8 @@ _LEVER = {"off": "off", "log_only": "log", "enforce": "enforce"}
 
 @dataclass(frozen=True, slots=True)
 class PolicyRow:
-    """One row. `band` is the heading above it, empty within a band. `above` and `below` are the neighbours that it
-    can change places with. `pending`: what waits for a deployment. `reachable`: its home may be looked at."""
+    """One row. `band` is the heading above it, empty within a band. `tie`: before whom of the same order it goes.
+    `pending`: what waits for a deployment. `reachable`: its home may be looked at. `matches`: of the last 30 days."""
 
     policy: Policy
     band: str
@@ -42,28 +47,39 @@ class PolicyRow:
     is_inherited: bool
     reachable: bool
     may_write: bool
-    above: UUID | None
-    below: UUID | None
+    matches: Matches
     levers: tuple[str, str, str, str] | None
 
     @property
     def is_off(self) -> bool:
         return self.state in ("disabled", "expired")
 
+    @property
+    def may_move(self) -> bool:
+        """Whether it has a place of its own in the list on the screen."""
+        return self.may_write and not self.is_inherited and not self.policy.is_default
+
 
 def policy_rows(
-    reach: Reach, policies: Sequence[Policy], *, organization_id: UUID | None = None, after: str = ""
+    reach: Reach,
+    policies: Sequence[Policy],
+    *,
+    terms: PolicyTerms,
+    at: Standing,
+    organization_id: UUID | None = None,
+    after: str = "",
 ) -> list[PolicyRow]:
     """Rows of policies sorted as evaluated. `after` is the cursor of the page, so that no heading comes twice."""
     shown = list(policies)
-    same_order = ties(shown)
-    waiting = changes.pending_verbs(reach, [policy.id for policy in shown])
+    ids = [policy.id for policy in shown]
+    same_order = ties(shown, listing.same_orders(reach, terms, shown, at=at)) if shown else {}
+    waiting = changes.pending_verbs(reach, ids)
+    matched = match_counts.of_policies(reach, ids)
     band = _band_before(after)
     rows = []
-    for index, policy in enumerate(shown):
+    for policy in shown:
         heading = "" if _band(policy) == band else BANDS[_kind(policy)]
         band = _band(policy)
-        above, below = _neighbours(shown, index)
         rows.append(
             PolicyRow(
                 policy=policy,
@@ -74,8 +90,7 @@ def policy_rows(
                 is_inherited=organization_id is not None and policy.organization_id != organization_id,
                 reachable=reach.sees(policy.organization_id),
                 may_write=may_write(reach, policy),
-                above=above,
-                below=below,
+                matches=matched.get(policy.id, match_counts.NONE),
                 levers=_levers(policy.ringfence),
             )
         )
@@ -99,21 +114,6 @@ def _band(policy: Any) -> int:
 def _band_before(after: str) -> int | None:
     values, backward = unpack_cursor(after) if after else ([], False)
     return None if backward or not values or values[0] is None else int(values[0])
-
-
-def _neighbours(shown: list[Policy], index: int) -> tuple[UUID | None, UUID | None]:
-    """The nearest policies above and below of the same kind; a default has none."""
-    policy = shown[index]
-    if policy.is_default:
-        return None, None
-    above = shown[index - 1] if index else None
-    below = shown[index + 1] if index + 1 < len(shown) else None
-    return _movable(policy, above), _movable(policy, below)
-
-
-def _movable(policy: Policy, other: Policy | None) -> UUID | None:
-    fits = other is not None and not other.is_default and other.kind == policy.kind
-    return other.id if fits and other is not None else None
 
 
 def _levers(ringfence: dict[str, Any] | None) -> tuple[str, str, str, str] | None:

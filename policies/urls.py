@@ -4,16 +4,46 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from policies.views import applications, arming, evaluation, linting, evaluation, modes, policies, policy_forms, settings
+from policies.views import (
+    application_changes,
+    application_rules,
+    applications,
+    arming,
+    baselines,
+    bulk,
+    catalogue_updates,
+    copying,
+    evaluation,
+    following,
+    lint_drafts,
+    linting,
+    modes,
+    moves,
+    policies,
+    policy_forms,
+    settings,
+    undo,
+)
+from policies.views import application_upkeep as upkeep
 
 _APPLICATION = "applications/<uuid:application>/"
+
+_BASELINE = "baselines/<uuid:baseline>/"
+_FOLLOWING = "following/<uuid:subscription>/"
 
 _everywhere: list[URLPattern | URLResolver] = [
     path("lint/", linting.lint, name="lint"),
     path("lint/export/", linting.lint_export, name="lint-export"),
+    path(f"{_APPLICATION}lint/", lint_drafts.lint_application, name="lint-application"),
     path("policies/", policies.policy_list, name="policy-list"),
+    path("policies/places/", policies.policy_places, name="policy-places"),
+    path("policies/export/", policies.policy_export, name="policy-export"),
+    path("baselines/", baselines.baseline_list, name="baseline-list"),
     path("applications/", applications.application_list, name="application-list"),
+    path("applications/export/", applications.application_export_csv, name="application-export"),
+    path("applications/file/", application_changes.application_file, name="application-file"),
     path(_APPLICATION, applications.application_detail, name="application-detail"),
+    path(f"{_APPLICATION}preview/", applications.application_preview, name="application-preview"),
 ]
 
 organization_urls: list[URLPattern | URLResolver] = [
@@ -26,7 +56,26 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("policies/<uuid:policy>/arm/", arming.policy_arm, name="policy-arm"),
     path("policies/<uuid:policy>/disarm/", arming.policy_disarm, name="policy-disarm"),
     path("policies/<uuid:policy>/delete/", policies.policy_delete, name="policy-delete"),
-    path("policies/<uuid:policy>/move/", policies.policy_move, name="policy-move"),
+    path("policies/<uuid:policy>/move/", moves.policy_move, name="policy-move"),
+    path("policies/<uuid:policy>/menu/", moves.policy_menu, name="policy-menu"),
+    path("policies/bulk/", bulk.policy_bulk, name="policy-bulk"),
+    path("policies/copy/", copying.policy_copy, name="policy-copy"),
+    path("baselines/new/", baselines.baseline_create, name="baseline-create"),
+    path(_BASELINE, baselines.baseline_detail, name="baseline-detail"),
+    path(f"{_BASELINE}edit/", baselines.baseline_edit, name="baseline-edit"),
+    path(f"{_BASELINE}delete/", baselines.baseline_delete, name="baseline-delete"),
+    path(f"{_BASELINE}carry/", baselines.baseline_carry, name="baseline-carry"),
+    path(f"{_BASELINE}customers/", baselines.baseline_follow, name="baseline-follow"),
+    path(f"{_BASELINE}export/", baselines.baseline_export, name="baseline-export"),
+    path(f"{_FOLLOWING}stop/", following.following_stop, name="following-stop"),
+    path(f"{_FOLLOWING}<uuid:source>/exception/", following.exception_create, name="exception-create"),
+    path(f"{_FOLLOWING}<uuid:source>/put-back/", following.following_put_back, name="following-put-back"),
+    path("exceptions/<uuid:exception>/", following.exception_accept, name="exception-accept"),
+    path("exceptions/<uuid:exception>/end/", following.exception_end, name="exception-end"),
+    path("undo/", undo.undo_list, name="undo-list"),
+    path("undo/<uuid:step>/", undo.undo, name="undo"),
+    path("lint/draft/", lint_drafts.lint_policy_draft, name="lint-draft"),
+    path("policies/<uuid:policy>/lint/", lint_drafts.lint_policy_draft, name="lint-policy-draft"),
     path("lint/fix/", linting.lint_fix, name="lint-fix"),
     path("lint/accept/", linting.lint_accept, name="lint-accept"),
     path("lint/withdraw/", linting.lint_withdraw, name="lint-withdraw"),
@@ -41,11 +90,29 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("settings/agent/<uuid:setting>/move/", settings.setting_move, name="setting-move"),
     path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),
     path("groups/<slug:group>/mode/", modes.group_mode, name="group-mode"),
-    path("applications/new/", applications.application_create, name="application-create"),
-    path(f"{_APPLICATION}edit/", applications.application_edit, name="application-edit"),
-    path(f"{_APPLICATION}delete/", applications.application_delete, name="application-delete"),
-    path(f"{_APPLICATION}rules/", applications.rule_save, name="rule-create"),
-    path(f"{_APPLICATION}rules/<uuid:rule>/", applications.rule_save, name="rule-edit"),
-    path(f"{_APPLICATION}rules/<uuid:rule>/delete/", applications.rule_delete, name="rule-delete"),
+    path("applications/new/", application_changes.application_create, name="application-create"),
+    path("applications/bulk/", applications.application_bulk, name="application-bulk"),
+    path("applications/import/", application_changes.application_import, name="application-import"),
+    path("applications/preview/", application_rules.rule_preview, name="rule-preview"),
+    path("applications/merge/", upkeep.application_merge, name="application-merge"),
+    path("applications/certificate/", upkeep.certificate_replace, name="certificate-replace"),
+    path("applications/tidied/", upkeep.upkeep_done, name="upkeep-done"),
+    path(f"{_APPLICATION}split/", upkeep.application_split, name="application-split"),
+    path(f"{_APPLICATION}collapse/", upkeep.application_collapse, name="application-collapse"),
+    path(f"{_APPLICATION}edit/", application_changes.application_edit, name="application-edit"),
+    path(f"{_APPLICATION}delete/", application_changes.application_delete, name="application-delete"),
+    path(f"{_APPLICATION}duplicate/", application_changes.application_duplicate, name="application-duplicate"),
+    path(f"{_APPLICATION}hide/", application_changes.application_hide, name="application-hide"),
+    path(f"{_APPLICATION}rules/", application_rules.rule_save, name="rule-create"),
+    path(f"{_APPLICATION}rules/paste/", application_rules.rule_paste, name="rule-paste"),
+    path(f"{_APPLICATION}rules/<uuid:rule>/", application_rules.rule_save, name="rule-edit"),
+    path(f"{_APPLICATION}rules/<uuid:rule>/delete/", application_rules.rule_delete, name="rule-delete"),
 ]
-all_urls: list[URLPattern | URLResolver] = [*_everywhere]
+all_urls: list[URLPattern | URLResolver] = [
+    *_everywhere,
+    path("catalogue/", catalogue_updates.catalogue, name="catalogue"),
+    path("catalogue/feed/", catalogue_updates.feed_upload, name="catalogue-feed"),
+    path("catalogue/<uuid:update>/", catalogue_updates.catalogue_update, name="catalogue-update"),
+    path("catalogue/<uuid:update>/files/", catalogue_updates.catalogue_files, name="catalogue-files"),
+    path("catalogue/<uuid:update>/decide/", catalogue_updates.catalogue_decide, name="catalogue-decide"),
+]

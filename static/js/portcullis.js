@@ -326,6 +326,8 @@ window.portcullis = (() => {
       $$("[data-must-equal]").forEach(matchTyped);
     });
     body.addEventListener("toast", heard);
+    body.addEventListener("undo-offered", ({ detail }) => toast(detail.summary, { undo: detail.href }));
+    body.addEventListener("step-undone", () => $('[hx-trigger*="step-undone"]') || location.reload());
     body.addEventListener("said", (event) => say(event.detail.text || event.detail.value || ""));
     body.addEventListener("dialog-done", () => $("dialog[open]")?.close());
   }
