@@ -11,7 +11,7 @@ from django.db import connection
 
 from audit.search_scope import organization_numbers
 from audit.stored_text import original, stored
-from policies.upkeep.evidence import Asked, Evidence, Needles, Sighting, Sightings
+from policies.upkeep.evidence import Asked, Evidence, Needles, Sighting, Sightings, facts_of
 from portal.common import clock
 from portal.tenants.models import ComputerGroup
 from portal.tenants.reach import Reach, system_reach
@@ -64,7 +64,7 @@ def _read(asked: Asked, numbers: Sequence[int], readable: frozenset[int], groups
             [list(numbers), groups, _since(asked), *_parameters(asked.needles), MOST_FILES],
         )
         rows = cursor.fetchall()
-    return Sightings(tuple(_sighting(row, readable) for row in rows), any(row[-1] for row in rows))
+    return Sightings(tuple(_sighting(row, readable, asked.os) for row in rows), any(row[-1] for row in rows))
 
 
 def _parameters(needles: Needles) -> list[list[Any]]:
@@ -72,20 +72,22 @@ def _parameters(needles: Needles) -> list[list[Any]]:
     return [[bytes.fromhex(sha256) for sha256 in needles.hashes], *([stored(one) for one in kind] for kind in patterns)]
 
 
-def _sighting(row: Sequence[Any], readable: frozenset[int]) -> Sighting:
+def _sighting(row: Sequence[Any], readable: frozenset[int], os: str) -> Sighting:
     file, path, sha256, certificate, process, created_by, organizations, events, denied, explicit, is_script, _ = row
+    path, certificate, process, created_by = map(original, (path, certificate, process, created_by))
     seen_by = frozenset(organizations)
     return Sighting(
         file=file,
-        path=original(path),
+        path=path,
         sha256=sha256,
-        certificate=original(certificate),
-        process=original(process),
-        created_by=original(created_by),
+        certificate=certificate,
+        process=process,
+        created_by=created_by,
         organizations=seen_by,
         events=events,
         denied=denied,
         explicit=explicit,
         is_script=is_script,
         visible=not seen_by.isdisjoint(readable),
+        facts=facts_of(os, path, sha256, certificate, process, created_by),
     )

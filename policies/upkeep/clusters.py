@@ -127,7 +127,7 @@ def choose(
         for n, (files, stopped) in zip(kept, weigh([drafts[n] for n in kept]), strict=True)
     }
     picked = _greedy(sorted(kept), covers, share, costs)
-    return [drafts[n] for n in _needed(picked, covers, seen)]
+    return [drafts[n] for n in _needed(picked, covers, seen)[:MOST_RULES]]
 
 
 def _covers(drafts: Sequence[RuleDraft], seen: Mapping[Spot, Sighting], os: str) -> list[frozenset[Spot]]:
@@ -158,7 +158,7 @@ def _greedy(
     heap = [(-worth(n), n) for n in kept]
     heapq.heapify(heap)
     picked: list[int] = []
-    while heap and len(picked) < MOST_RULES:
+    while heap and len(picked) < 2 * MOST_RULES:
         _, n = heapq.heappop(heap)
         now = worth(n)
         if len({key for key, _ in covers[n] & left}) < LEAST_HASHES:

@@ -24,6 +24,7 @@ class Sighting:
 
     `file` tells files (hash, path, signer) apart. `explicit`: stopped by a deny policy, not by a default.
     `visible`: seen where the reader may read; the others count for what a rule must cover and are never shown.
+    `facts`: the same as the engine wants it.
     """
 
     file: int
@@ -38,19 +39,13 @@ class Sighting:
     explicit: int
     is_script: bool
     visible: bool
+    facts: FileFacts
 
-    def facts(self, os: str) -> FileFacts:
-        """In normal form, as the engine wants them."""
-        return normal_facts(
-            FileFacts(
-                path=self.path,
-                sha256=self.sha256,
-                certificates=(self.certificate,) if self.certificate else (),
-                process=self.process,
-                created_by=self.created_by,
-                os=os,
-            )
-        )
+
+def facts_of(os: str, path: str, sha256: str, certificate: str, process: str, created_by: str) -> FileFacts:
+    """What was seen as the engine wants it, in normal form."""
+    certificates = (certificate,) if certificate else ()
+    return normal_facts(FileFacts(path, sha256, certificates, process, created_by, os=os))
 
 
 @dataclass(frozen=True, slots=True)

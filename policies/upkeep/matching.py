@@ -17,7 +17,6 @@ class Matcher:
     """Several named sets of rules; a set matches when any of its rules does. Serves one thread."""
 
     def __init__(self, sets: Mapping[str, Sequence[RuleDraft]], os: str) -> None:
-        self._os = os
         applications = [
             Application(key, key, builtin=False, rules=tuple(engine_rule(rule, str(n)) for n, rule in enumerate(rules)))
             for key, rules in sets.items()
@@ -26,7 +25,7 @@ class Matcher:
 
     def sets_matching(self, sighting: Sighting) -> frozenset[str]:
         """The names of the sets that match."""
-        return frozenset(self._index.match(sighting.facts(self._os)))
+        return frozenset(self._index.match(sighting.facts))
 
 
 def engine_rule(rule: RuleDraft, key: str = "") -> FileRule:

@@ -16,7 +16,7 @@ from policies.strength import Strength, strength
 from policies.upkeep import clusters, sizes
 from policies.upkeep.clusters import Spot
 from policies.upkeep.evidence import DAYS, Asked, Needles, Sighting, Sightings, evidence, needles_of
-from policies.upkeep.matching import Matcher
+from policies.upkeep.matching import Matcher, conditions
 from policies.upkeep.sizes import Seen
 from portal.common.errors import FieldError, Invalid
 from portal.tenants.models import Organization
@@ -26,6 +26,7 @@ _EXAMPLES = 3
 _NOT_SEEN = "Not seen as far as events are kept: there is nothing to go by."
 _ELSEWHERE = "Also seen in a way that no ticked rule covers."
 _UNTICKED = "Left to a rule that is not ticked."
+_NEXT = f"Left for a next round: {clusters.MOST_RULES} rules are proposed at once."
 _ALONE = "Nothing like it was seen: a rule would replace this one hash only."
 
 
@@ -102,6 +103,16 @@ class Review:
         return self.rules_before - len(self.replaced) + self.new_rules
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What `drafts` (by their conditions) may match in 30 days and no rule of the application does."""
+
+    drafts: frozenset[tuple[str, ...]]
+    asked: Asked
+    rows: tuple[Sighting, ...]
+    truncated: bool
+
+
 @dataclass
 class Case:
     """One application, its rules, and what was seen of its hashes, read once. `state` stands for its rules."""
@@ -112,6 +123,7 @@ class Case:
     rules: list[FileRule]
     state: str
     policies: list[Policy] = field(default_factory=list)
+    _beside: Beside | None = None
 
     @functools.cached_property
     def hash_rules(self) -> list[FileRule]:
@@ -143,23 +155,27 @@ class Case:
             (key, n) for key, of in self.of_hash.items() for n, one in enumerate(of) if matcher.sets_matching(one)
         )
 
-    def also(self, drafts: Sequence[RuleDraft]) -> tuple[Asked, Sightings, list[list[Sighting]]]:
+    def beside(self, drafts: Sequence[RuleDraft]) -> tuple[Beside, list[list[Sighting]]]:
         """What was seen in 30 days that each draft matches and no rule of the application does."""
+        if self._beside is None or not self._beside.drafts.issuperset(map(conditions, drafts)):
+            self._beside = self._read_beside(drafts)
+        matcher = Matcher({str(n): (draft,) for n, draft in enumerate(drafts)}, self.application.os)
+        found: list[list[Sighting]] = [[] for _ in drafts]
+        for sighting in self._beside.rows:
+            for name in matcher.sets_matching(sighting):
+                found[int(name)].append(sighting)
+        return self._beside, found
+
+    def _read_beside(self, drafts: Sequence[RuleDraft]) -> Beside:
         asked = Asked(self.organization, self.application.os, needles_of(_widest(drafts), self.application.os), DAYS)
         found = evidence().sightings(self.reach, asked) if drafts else Sightings()
-        today = [changed_rule(rule, {}) for rule in self.rules]
-        matcher = Matcher({"today": today, **{str(n): (draft,) for n, draft in enumerate(drafts)}}, self.application.os)
-        beside: list[list[Sighting]] = [[] for _ in drafts]
-        for sighting in found.rows:
-            sets = matcher.sets_matching(sighting)
-            if "today" not in sets:
-                for name in sets:
-                    beside[int(name)].append(sighting)
-        return asked, found, beside
+        today = Matcher({"today": [changed_rule(rule, {}) for rule in self.rules]}, self.application.os)
+        rows = tuple(one for one in found.rows if not today.sets_matching(one))
+        return Beside(frozenset(map(conditions, drafts)), asked, rows, found.truncated)
 
     def weigh(self, drafts: Sequence[RuleDraft]) -> list[tuple[int, int]]:
         """(files, those that a deny policy stopped) that each draft matches beside what the application does today."""
-        _, _, beside = self.also(drafts)
+        _, beside = self.beside(drafts)
         return [(len({one.file for one in of}), len({one.file for one in of if one.explicit})) for of in beside]
 
 
@@ -194,7 +210,7 @@ def review_of(case: Case, wanted: Sequence[Wanted]) -> Review:
         proposals=shown,
         replaced=replaced,
         already=sum(rule.hash in already for rule in case.hash_rules),
-        staying=_staying(case, matches, ticked, whole),
+        staying=_staying(case, matches, ticked, whole, is_full=len(wanted) >= clusters.MOST_RULES),
         hash_rules=len(case.hash_rules),
         rules_before=len(case.rules),
         verb=_verb(case.policies),
@@ -234,9 +250,9 @@ def _proposals(
     case: Case, drafts: Sequence[RuleDraft], matches: Mapping[Spot, frozenset[int]], ticked: set[int]
 ) -> list[Proposal]:
     """Each draft by itself; what an unticked one replaces is what it would, were it ticked as well."""
-    asked, found, beside = case.also(drafts)
+    read, beside = case.beside(drafts)
     kinds = {str(n): of for n, of in enumerate(beside)}
-    also = sizes.sizes(case.reach, asked, kinds, truncated=found.truncated)
+    also = sizes.sizes(case.reach, read.asked, kinds, truncated=read.truncated)
     whole = _whole(case, matches, ticked)
     spots: list[list[Spot]] = [[] for _ in drafts]
     for spot, numbers in matches.items():
@@ -254,19 +270,19 @@ def _proposals(
 
 
 def _staying(
-    case: Case, matches: Mapping[Spot, frozenset[int]], ticked: set[int], whole: frozenset[str]
+    case: Case, matches: Mapping[Spot, frozenset[int]], ticked: set[int], whole: frozenset[str], *, is_full: bool
 ) -> tuple[Staying, ...]:
     """The hashes that stay by reason, most first."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for key, of in case.of_hash.items():
         if key not in whole:
             path = next((one.path for one in of if one.visible), "")
-            by_reason[_why(case, key, matches, ticked)].append(path or f"{key[:16]}…")
+            by_reason[_why(case, key, matches, ticked, is_full=is_full)].append(path or f"{key[:16]}…")
     found = [Staying(why, len(of), tuple(dict.fromkeys(of))[:_EXAMPLES]) for why, of in by_reason.items()]
     return tuple(sorted(found, key=lambda one: (-one.hashes, one.why)))
 
 
-def _why(case: Case, key: str, matches: Mapping[Spot, frozenset[int]], ticked: set[int]) -> str:
+def _why(case: Case, key: str, matches: Mapping[Spot, frozenset[int]], ticked: set[int], *, is_full: bool) -> str:
     of = case.of_hash[key]
     if not of:
         return _NOT_SEEN
@@ -275,7 +291,9 @@ def _why(case: Case, key: str, matches: Mapping[Spot, frozenset[int]], ticked: s
         return _UNTICKED
     reasons = [clusters.identity(of[n], case.application.os).why_not for n in missing if of[n].visible]
     told = next(filter(None, reasons), "")
-    return told or (_ELSEWHERE if len(missing) < len(of) else _ALONE)
+    if told or len(missing) < len(of):
+        return told or _ELSEWHERE
+    return _NEXT if is_full else _ALONE
 
 
 def _verb(policies: Sequence[Policy]) -> str:

@@ -27,6 +27,7 @@ _WRITE = Capability.APPLICATION_WRITE
 _METHODS = ["GET", "HEAD", "POST"]
 _BOXES = ("path", "process", "created_by", "certificate", "hash")
 _RULES_SHOWN = 500
+_RULES_AT_ONCE = 1000
 _STEPS_SHOWN = 50
 
 
@@ -98,7 +99,8 @@ def application_split(request: PortalRequest, application: UUID) -> HttpResponse
 @require_http_methods(_METHODS)
 @needs(_WRITE)
 def application_collapse(request: PortalRequest, application: UUID) -> HttpResponse:
-    """The rules proposed for an application's hashes, edited and ticked; what they replace and what else they match."""
+    """The rules proposed for an application's hashes, edited and ticked; what they replace and what else they match.
+    For many hashes the page comes first, and the proposals with `?work=1`."""
     sent, organization = _sent(request), request.organization
     (found,) = touching.own_applications(request.reach, organization.id, [application])
     fault = None
@@ -117,6 +119,8 @@ def application_collapse(request: PortalRequest, application: UUID) -> HttpRespo
             if step is not None:
                 return _done(request, step)
         review = collapse.review(request.reach, organization.id, found.id, wanted)
+    elif queries.rule_count(found) > _RULES_AT_ONCE and "work" not in request.GET:
+        return _answer(request, "collapse", {"application": found, "review": None}, None)
     else:
         review = collapse.propose(request.reach, organization.id, found.id)
     return _answer(request, "collapse", {"application": found, "review": review}, fault)
