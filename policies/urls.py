@@ -86,7 +86,6 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("settings/agent/new/", settings.setting_create, name="setting-create"),
     path("settings/agent/<uuid:setting>/", settings.setting_edit, name="setting-edit"),
     path("settings/agent/<uuid:setting>/delete/", settings.setting_delete, name="setting-delete"),
-    path("settings/agent/<uuid:setting>/effects/", settings.setting_delete_preview, name="setting-delete-preview"),
     path("settings/agent/<uuid:setting>/move/", settings.setting_move, name="setting-move"),
     path("computers/<uuid:computer>/mode/", modes.computer_mode, name="computer-mode"),
     path("groups/<slug:group>/mode/", modes.group_mode, name="group-mode"),

@@ -150,19 +150,14 @@ def _written(
 def setting_delete(request: PortalRequest, setting: UUID) -> HttpResponse:
     """Remove a setting, after saying whom that alters."""
     found = _own(request, setting)
+
+    def write() -> None:
+        settings.delete_setting(request.reach, found.id)
+
     if request.method == "POST":
-        return _after(request, lambda: settings.delete_setting(request.reach, found.id))
-    context = {"setting": found}
+        return _after(request, write)
+    context = {"setting": found, "effects": effects(request.reach, scope_of(found), write)}
     return respond(request, "policies/setting_delete.html", context, fragments={"dialog"})
-
-
-@require_POST
-@needs(Capability.SETTING_WRITE)
-def setting_delete_preview(request: PortalRequest, setting: UUID) -> HttpResponse:
-    """Whom it would alter if a setting were gone."""
-    found = _own(request, setting)
-    altered = effects(request.reach, scope_of(found), lambda: settings.delete_setting(request.reach, found.id))
-    return respond(request, "policies/setting_effects.html", {"effects": altered})
 
 
 @require_POST
