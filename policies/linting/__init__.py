@@ -7,10 +7,11 @@ from policies.linting.acceptance import accept, withdraw
 from policies.linting.drafts import (
     check_policy_draft,
     check_rule_draft,
-    check_rule_of_nothing_yet,
+    check_rule_text,
     findings_of_application,
 )
 from policies.linting.finding import Finding, Fix
+from policies.linting.keys import subject_of
 from policies.linting.reading import Report, findings, findings_of_policies, report
 from policies.linting.remedies import Outcome, Plan, fix, plan
 
@@ -23,12 +24,13 @@ __all__ = [
     "accept",
     "check_policy_draft",
     "check_rule_draft",
-    "check_rule_of_nothing_yet",
+    "check_rule_text",
     "findings",
     "findings_of_application",
     "findings_of_policies",
     "fix",
     "plan",
     "report",
+    "subject_of",
     "withdraw",
 ]

@@ -92,8 +92,8 @@ def check_rule_draft(
     return [_advice(one, application.name, application.organization_id, application.os) for one in worst_first(found)]
 
 
-def check_rule_of_nothing_yet(os: str, rule: RuleText) -> list[Finding]:
-    """What lint would say of this rule in an application that is not made yet."""
+def check_rule_text(os: str, rule: RuleText) -> list[Finding]:
+    """What lint would say of this rule by itself, whatever application it is written for."""
     written = FileRule(_DRAFT, **{name: getattr(rule, name).strip() for name in RULE_FIELDS})
     return [_advice(one, "", None, os) for one in worst_first(check_rule(written, os))]
 

@@ -12,6 +12,7 @@ from policies.linting import results, words
 from policies.linting.acceptance import Accepted, accepted_at
 from policies.linting.finding import Finding, Fix
 from policies.linting.judging import Plain
+from policies.linting.keys import key_of
 from policies.linting.links import link_of, linked_fix
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
@@ -94,7 +95,7 @@ def finding_of(plain: Plain, seen_at: UUID | None, accepted: Accepted, owners: d
         why=words.WHY[code],
         fix=_fix(plain, home),
         link=link_of(plain["type"], subject, application, home),
-        key="~".join((plain["code"], plain["subject"], plain["field"], plain["remedy"])),
+        key=key_of(plain["code"], plain["type"], plain["subject"], plain["field"], plain["remedy"]),
         organization_id=owner,
         organization_name=home.name if home else "",
         inherited=plain["inherited"],

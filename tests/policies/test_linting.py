@@ -103,8 +103,9 @@ def test_an_inherited_finding_is_told_as_such_without_a_button(
 def test_a_setting_that_changes_the_bands_somewhere_keeps_a_built_in_from_shadowing(
     owner_reach: Reach, able_moose: Organization, fin_01: Computer
 ) -> None:
-    builtin = Application.rows.create(kind="builtin", catalogue_key="acme", name="Acme built-in", os="windows")
-    FileRule.rows.create(application=builtin, position=1, path=r"c:\acme\*")
+    with reaching(system_reach("a test")):
+        builtin = Application.rows.create(kind="builtin", catalogue_key="acme", name="Acme built-in", os="windows")
+        FileRule.rows.create(application=builtin, position=1, path=r"c:\acme\*")
     own = an_application(owner_reach, able_moose, "Own", rules=[RuleDraft(path=r"c:\acme\own.exe")])
     a_policy(owner_reach, at_organization(able_moose), builtin, name="org-acme-permit")
     a_policy(owner_reach, at_organization(able_moose), own, name="org-own-deny", action=Action.DENY)
