@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 from policies.api import application_views as applications
 from policies.api import arming_views as arming
 from policies.api import evaluation
+from policies.api import finding_views as findings
 from policies.api import policy_views as policies
 from policies.api import setting_views as settings
 
@@ -27,5 +28,9 @@ router_urls: list[URLPattern | URLResolver] = [
     path("evaluate/", evaluation.Evaluate.as_view(), name="evaluate"),
     path("computers/<slug:reference>/mode/", settings.ComputerMode.as_view(), name="computer-mode"),
     path("computer-groups/<slug:reference>/mode/", settings.GroupMode.as_view(), name="group-mode"),
+    path(f"{_APPLICATION}findings/", findings.ApplicationFindings.as_view(), name="application-findings"),
+    path("findings/", findings.FindingList.as_view(), name="finding-list"),
+    path("findings/fix/", findings.FindingFix.as_view(), name="finding-fix"),
+    path("findings/accept/", findings.FindingAccept.as_view(), name="finding-accept"),
     path("pending-changes/", settings.ChangeList.as_view(), name="change-list"),
 ]
