@@ -123,6 +123,27 @@ def put_back(reach: Reach, subscription_id: UUID | str, sources: Collection[UUID
     return bring(reach, following, follower, subscription.version, verb="baseline.put_back", only=set(sources))
 
 
+def item_of(reach: Reach, subscription: Subscription, source: UUID) -> Item:
+    """The baseline's policy that an exception would be about. Raises NotFound."""
+    following = load_following(reach, subscription.baseline, [subscription])
+    return _item(following, following.followers[0], source)
+
+
+def policy_of(reach: Reach, exception: BaselineException) -> Policy | None:
+    """The follower's own row of what an exception is about."""
+    subscription = exception.subscription
+    found: Policy | None = (
+        Policy.objects.within(reach)
+        .filter(
+            linked_to_id=exception.source,
+            organization_id=subscription.organization_id,
+            target_group_id=subscription.target_group_id,
+        )
+        .first()
+    )
+    return found
+
+
 def _put_back(
     reach: Reach,
     following: Following,

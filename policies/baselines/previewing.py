@@ -65,6 +65,14 @@ class Preview:
     def affected(self) -> int:
         return sum(o.changes_something for o in self.outlooks)
 
+    @property
+    def said(self) -> str:
+        """One sentence for the top of the page."""
+        customers = (
+            f"{self.affected} of {len(self.outlooks)} customers would change, {self.computers:,} computers touched"
+        )
+        return f"{customers}; {self.conflicts} things to look at." if self.conflicts else f"{customers}."
+
 
 def preview(reach: Reach, baseline: Baseline, *, subscription_ids: Collection[UUID] | None = None) -> Preview:
     """What `publishing.carry` would do now at the followers in reach. A number of statements that does not grow."""

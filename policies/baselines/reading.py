@@ -59,6 +59,16 @@ def baseline(reach: Reach, baseline_id: UUID | str) -> Baseline:
     return found
 
 
+def baseline_of(reach: Reach, baseline_id: UUID | str, organization_id: UUID) -> Baseline:
+    """One baseline that this organization has or follows. Raises NotFound."""
+    found = baseline(reach, baseline_id)
+    if found.organization_id != organization_id:
+        follows = subscriptions(reach, baseline_id=found.id).filter(organization_id=organization_id)
+        if not follows.exists():
+            raise NotFound
+    return found
+
+
 def subscriptions(reach: Reach, *, baseline_id: UUID | None = None) -> QuerySet[Subscription]:
     """Who follows, in reach, by the organization's name."""
     found = Subscription.objects.within(reach).select_related("organization", "target_group", "baseline__organization")
