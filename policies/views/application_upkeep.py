@@ -224,10 +224,9 @@ def _done(request: PortalRequest, step: UndoStep) -> HttpResponse:
 
 
 def _wanted(sent: QueryDict) -> list[Wanted]:
-    """The rules of the form, by their number; those of which every box was emptied are left out."""
+    """The rules of the form, by their number."""
     found = []
     for number in sent.getlist("rule")[:100]:
         boxes = {name: sent.get(f"{name}-{number}", "").strip() for name in _BOXES}
-        if any(boxes.values()):
-            found.append(Wanted(RuleDraft(**boxes), ticked=f"tick-{number}" in sent))
+        found.append(Wanted(RuleDraft(**boxes), ticked=f"tick-{number}" in sent))
     return found
