@@ -10,7 +10,6 @@ from policies.api.application_shapes import RuleBody
 from policies.catalogue import MOST_RULES
 from portal.common.api.serializers import InstantField, ReferenceField, StrictSerializer
 
-_IDS: dict[str, Any] = {"child": serializers.UUIDField()}
 _SEEN: dict[str, Any] = {
     "required": False,
     "max_length": 64,
@@ -50,7 +49,7 @@ class Previewed(serializers.Serializer[Any]):
 class MergeBody(StrictSerializer):
     """Custom applications of one organization and system."""
 
-    applications = serializers.ListField(min_length=2, max_length=100, **_IDS)
+    applications = serializers.ListField(min_length=2, max_length=100, child=serializers.UUIDField())
     survivor = serializers.UUIDField()
     seen = serializers.CharField(**_SEEN)
 
@@ -84,9 +83,14 @@ class MergeAnswer(Previewed):
 
 class SplitBody(StrictSerializer):
     name = serializers.CharField(max_length=120)
-    rules = serializers.ListField(min_length=1, max_length=MOST_RULES, help_text="The rules that leave.", **_IDS)
+    rules = serializers.ListField(
+        min_length=1, max_length=MOST_RULES, help_text="The rules that leave.", child=serializers.UUIDField()
+    )
     policies = serializers.ListField(
-        required=False, max_length=10_000, help_text="Those that get the new one too; all, unless given.", **_IDS
+        required=False,
+        max_length=10_000,
+        help_text="Those that get the new one too; all, unless given.",
+        child=serializers.UUIDField(),
     )
     seen = serializers.CharField(**_SEEN)
 
