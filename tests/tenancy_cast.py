@@ -23,9 +23,21 @@ from audit.event_rows import EventRow
 from audit.models import ApprovalRequest
 from audit.search_terms import EventTerms
 from policies import authoring, catalogue, modes, settings
+from policies.baselines import exempting, lifecycle, reading
+from policies.baselines.lifecycle import Place
 from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft
-from policies.models import Action, AgentSetting, Application, CatalogueUpdate, FileRule, Level, Policy
+from policies.models import (
+    Action,
+    AgentSetting,
+    Application,
+    Baseline,
+    BaselineException,
+    CatalogueUpdate,
+    FileRule,
+    Level,
+    Policy,
+)
 from policies.modes import ModeDraft
 from policies.scopes import Scope
 from portal.accounts.models import ApiToken, Role, User
@@ -61,6 +73,8 @@ class Cast:
     entry: Entry
     person: User
     token: ApiToken
+    baseline: Baseline
+    exception: BaselineException
     shared_group: ComputerGroup
     shared_application: Application
     shared_policy: Policy
@@ -69,6 +83,7 @@ class Cast:
         """What identifies Able Moose's own objects in an address."""
         own = (
             *(self.group, self.computer, self.computer_key, self.application, self.rule, self.policy, self.setting),
+            *(self.baseline, self.exception),
             *(self.request, self.install_key, self.deployment, self.update, self.entry, self.person, self.token),
         )
         return {str(thing.id) for thing in own} | {str(self.organization.id), self.event.id}
@@ -99,6 +114,13 @@ PARAMETERS: dict[str, Any] = {
     "api:group-detail.reference": lambda cast: cast.group.id,
     "api:group-mode.reference": lambda cast: cast.group.id,
     "api:computer-mode.reference": lambda cast: cast.computer.id,
+    "baseline": lambda cast: cast.baseline.id,
+    "subscription": lambda cast: cast.exception.subscription_id,
+    "source": lambda cast: cast.exception.source,
+    "exception": lambda cast: cast.exception.id,
+    "baseline_id": lambda cast: cast.baseline.id,
+    "subscription_id": lambda cast: cast.exception.subscription_id,
+    "exception_id": lambda cast: cast.exception.id,
     "computer_id": lambda cast: cast.computer.id,
     "token_id": lambda cast: cast.token.id,
     "user_id": lambda cast: cast.person.id,
@@ -206,6 +228,7 @@ def gather(able_moose: Organization, northwind: Organization) -> Cast:
         draft = ModeDraft(Mode.LEARNING, clock.now() + timedelta(hours=1), reason=MARKER)
         modes.set_mode(SYSTEM, level, target.id, draft=draft)
     send(computer, event(1, path=rf"C:\{MARKER}\a.ps1", user=MARKER, command_line=MARKER))
+    exception = an_exception(able_moose, application)
     asked = RequestMessage(path=rf"C:\{MARKER}\a.ps1", user=MARKER, reason=MARKER)
     person = factories.person(f"Petra {MARKER}", Role.TECHNICIAN, able_moose)
     secret_of(person)
@@ -225,6 +248,8 @@ def gather(able_moose: Organization, northwind: Organization) -> Cast:
         entry=Entry.rows.filter(organization_id=able_moose.id).latest("at"),
         person=person,
         token=ApiToken.rows.get(user=person),
+        baseline=exception.subscription.baseline,
+        exception=exception,
         shared_group=shared_group,
         update=CatalogueUpdate.objects.within(SYSTEM).create(
             organization=able_moose, source="feed", key_id=MARKER, sha256="0" * 64, entries=b"[]", created_at=clock.now()
@@ -242,3 +267,13 @@ def an_application(of: Organization, name: str) -> Application:
 def a_policy(name: str, scope: Scope, application: Application) -> Policy:
     draft = PolicyDraft(name=name, scope=scope, applications=(application.id,), action=Action.PERMIT)
     return authoring.create_policy(SYSTEM, draft=draft)
+
+
+def an_exception(of: Organization, application: Application) -> BaselineException:
+    """A baseline of the organization's own that it follows, but for one policy."""
+    made = lifecycle.create_baseline(SYSTEM, organization_id=of.id, name=f"{MARKER} baseline", os="windows")
+    source = a_policy(f"org-{MARKER}-permit", Scope(of.id, Level.GROUP, made.source_group_id), application)
+    carried = lifecycle.follow(SYSTEM, made.id, places=[Place(of.id)])
+    day = reading.today() + timedelta(days=30)
+    at = carried.done[0][0].id
+    return exempting.make_exception(SYSTEM, at, source.id, kind="without", reason=MARKER, review_on=day)
