@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from policies.api.shapes import ScopeAnswer, ScopeBody, WindowBody
-from policies.models import Action, Change, Kind, Level, Policy, SettingName, Status
+from policies.api.shapes import ScopeAnswer, WindowBody
+from policies.models import Action, Change, Kind, Level, Policy, Status
 from policies.names import name_warning
 from portal.common.api.serializers import InstantField, QuerySerializer, ReferenceField, StrictSerializer
 from portal.tenants.models import Mode, OperatingSystem
@@ -159,37 +159,6 @@ class MoveBody(StrictSerializer):
         if len(attrs) != 1:
             raise serializers.ValidationError("Send one of place, before, after and order.")
         return attrs
-
-
-class SettingAnswer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    organization = serializers.UUIDField(source="organization_id")
-    organization_name = serializers.CharField(source="organization.name")
-    scope = ScopeAnswer(source="*")
-    name = serializers.ChoiceField(choices=SettingName.choices)
-    value = serializers.BooleanField()
-    order = serializers.IntegerField(help_text="Lower wins.")
-    changed_at = InstantField()
-    changed_by = serializers.CharField()
-
-
-class SettingBody(StrictSerializer):
-    scope = ScopeBody()
-    name = serializers.ChoiceField(choices=SettingName.choices)
-    value = serializers.BooleanField()
-    place = serializers.ChoiceField(choices=("top", "bottom"), required=False)
-
-
-class SettingChange(StrictSerializer):
-    value = serializers.BooleanField()
-
-
-class SettingMove(StrictSerializer):
-    place = serializers.ChoiceField(choices=("top", "bottom"))
-
-
-class SettingQuery(QuerySerializer):
-    organization = ReferenceField(required=False)
 
 
 class ModeAnswer(serializers.Serializer[Any]):

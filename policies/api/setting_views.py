@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from policies import changes, modes, queries, settings
 from policies.api import serializers as shapes
+from policies.api import setting_shapes
 from policies.models import AgentSetting
 from policies.modes import ModeDraft, ModeState, TargetLevel
 from policies.placing import Placement
@@ -26,9 +27,9 @@ class SettingList(PortalAPIView):
     """Agent settings, lowest order first: of several that apply to a computer the first one wins."""
 
     needs = {"GET": _READ, "POST": _WRITE}
-    body = {"POST": shapes.SettingBody}
-    answer = {"GET": shapes.SettingAnswer}
-    query = shapes.SettingQuery
+    body = {"POST": setting_shapes.SettingBody}
+    answer = {"GET": setting_shapes.SettingAnswer}
+    query = setting_shapes.SettingQuery
     lists = True
     examples = {
         "POST": (
@@ -58,12 +59,30 @@ class SettingList(PortalAPIView):
         )
 
 
+class EffectiveSettings(PortalAPIView):
+    """What holds at one computer, in one group, or in an organization as far as nothing nearer is set."""
+
+    needs = {"GET": _READ}
+    answer = {"GET": setting_shapes.EffectiveSettings}
+    query = setting_shapes.EffectiveQuery
+
+    def get(self, request: PortalAPIRequest) -> Response:
+        asked, reach = self.asked(), request.reach
+        found = settings.effective(
+            reach,
+            computer=tenants.computer(reach, asked["computer"]) if "computer" in asked else None,
+            group=tenants.group(reach, asked["group"]) if "group" in asked else None,
+            organization=tenants.organization(reach, asked["organization"]) if "organization" in asked else None,
+        )
+        return self.one({"settings": found})
+
+
 class SettingDetail(PortalAPIView):
     """One agent setting."""
 
     needs = {"GET": _READ, "PATCH": _WRITE, "DELETE": _WRITE}
-    body = {"PATCH": shapes.SettingChange}
-    answer = {"GET": shapes.SettingAnswer}
+    body = {"PATCH": setting_shapes.SettingChange}
+    answer = {"GET": setting_shapes.SettingAnswer}
 
     def current(self, request: PortalAPIRequest, setting_id: str) -> AgentSetting:
         return queries.agent_setting(request.reach, setting_id)
@@ -87,16 +106,16 @@ class SettingMove(PortalAPIView):
     """Another place in the list."""
 
     needs = {"POST": _WRITE}
-    body = {"POST": shapes.SettingMove}
-    answer = {"GET": shapes.SettingAnswer}
+    body = {"POST": setting_shapes.SettingMoveBody}
+    answer = {"GET": setting_shapes.SettingAnswer}
 
     def current(self, request: PortalAPIRequest, setting_id: str) -> AgentSetting:
         return queries.agent_setting(request.reach, setting_id)
 
     def post(self, request: PortalAPIRequest, setting_id: str) -> Response:
-        """Move it to the top or the bottom."""
+        """Move it to the top or the bottom, before or after another one."""
         found = self.current(request, setting_id)
-        settings.move_setting(request.reach, found.id, place=Placement(self.parsed()["place"]))
+        settings.move_setting(request.reach, found.id, place=setting_shapes.placement(self.parsed()))
         return self.one(self.current(request, setting_id))
 
 

@@ -23,6 +23,7 @@ router_urls: list[URLPattern | URLResolver] = [
     path("policies/<slug:policy_id>/arm/", arming.PolicyArm.as_view(), name="policy-arm"),
     path("policies/<slug:policy_id>/move/", policies.PolicyMove.as_view(), name="policy-move"),
     path("agent-settings/", settings.SettingList.as_view(), name="setting-list"),
+    path("agent-settings/effective/", settings.EffectiveSettings.as_view(), name="setting-effective"),
     path("agent-settings/<slug:setting_id>/", settings.SettingDetail.as_view(), name="setting-detail"),
     path("agent-settings/<slug:setting_id>/move/", settings.SettingMove.as_view(), name="setting-move"),
     path("evaluate/", evaluation.Evaluate.as_view(), name="evaluate"),
