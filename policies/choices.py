@@ -41,8 +41,8 @@ def application_choices(reach: Reach, organization: Organization, *, of: Policy 
     if of is not None:
         found["Hidden"] = [(str(a.id), _label(a)) for a in of.named_applications if a.hidden]
     for application in queries.applications_for(reach, organization.id).filter(hidden=False):
-        of = "Own" if application.organization_id == organization.id else "From above"
-        label = "Built-in" if application.kind == Kind.BUILTIN else of
+        home = "Own" if application.organization_id == organization.id else "From above"
+        label = "Built-in" if application.kind == Kind.BUILTIN else home
         found[label].append((str(application.id), _label(application)))
     return [(label, choices) for label, choices in found.items() if choices]
 

@@ -149,11 +149,13 @@ class PolicyForm(forms.Form):
 
     def _instant(self, name: str) -> datetime | None:
         """The instant that was typed; one left as shown stays exactly what it was, seconds and fold included."""
-        moment: datetime | None = self.cleaned_data[name]
-        kept = self.initial.get(f"kept_{name}")
-        if moment and kept and _shown(kept, self.zone) == moment:
-            return kept  # type: ignore[no-any-return]
-        return moment.replace(tzinfo=self.zone) if moment else None
+        typed: datetime | None = self.cleaned_data[name]
+        if typed is None:
+            return None
+        moment, kept = typed.replace(tzinfo=None), self.initial.get(f"kept_{name}")
+        if isinstance(kept, datetime) and _shown(kept, self.zone) == moment:
+            return kept
+        return moment.replace(tzinfo=self.zone)
 
     def _end(self) -> datetime | None:
         """Without a choice (a script that sends the form) the moment alone says it."""

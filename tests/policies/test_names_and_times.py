@@ -1,15 +1,17 @@
-"""Pure pieces: the naming convention, schedules as people type them, the shape of a ringfence."""
+"""Pure pieces: the naming convention, the rows of the week editor, the shape of a ringfence."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
+from django.http import QueryDict
 
-from policies import ringfence, schedules
+from policies import ringfence, schedules, week
 from policies.models import Action, Level
 from policies.names import name_warning, proposed_name
-from policies.schedules import UnreadableLine, read, typed
+from policies.week import TypedRow, WeekField
 
 
 @pytest.mark.parametrize(
@@ -45,34 +47,61 @@ def test_a_name_that_breaks_the_convention_is_warned_about(name: str, level: Lev
     assert bool(says) == bool(name_warning(name, level))
 
 
+def test_rows_of_the_week_hold_the_same_windows() -> None:
+    windows: list[dict[str, Any]] = [
+        *({"day": day, "start": "08:00", "end": "18:00"} for day in (0, 1, 2, 4)),
+        {"day": 5, "start": "22:00", "end": "24:00"},
+    ]
+    rows = schedules.rows_of(windows)
+    assert [(row.days, row.start, row.end) for row in rows] == [
+        ((0, 1, 2, 4), "08:00", "18:00"),
+        ((5,), "22:00", "24:00"),
+    ]
+    assert schedules.windows_of(rows) == windows
+    assert [schedules.row_words(row) for row in rows] == ["Mon, Tue, Wed, Fri 08:00–18:00", "Sat 22:00–24:00"]
+    assert schedules.day_words((0, 1, 2)) == "Mon to Wed"
+    assert schedules.window_values(windows)[0].end_minute == 18 * 60
+
+
+def typed(days: str = "", start: str = "", end: str = "", *, row: int = 0) -> QueryDict:
+    data = QueryDict(mutable=True)
+    data.setlist(f"schedule-{row}-day", list(days))
+    data[f"schedule-{row}-from"], data[f"schedule-{row}-to"] = start, end
+    return data
+
+
 @pytest.mark.parametrize(
-    ("text", "days", "start", "end"),
+    ("days", "start", "end", "says"),
     [
-        ("Mon-Fri 08:00-18:00", [0, 1, 2, 3, 4], "08:00", "18:00"),
-        ("sat, sun 8:00 - 12:00", [5, 6], "08:00", "12:00"),
-        ("Fri-Mon 22:00-06:00", [0, 4, 5, 6], "22:00", "06:00"),
-        ("daily 00:00-24:00", [0, 1, 2, 3, 4, 5, 6], "00:00", "24:00"),
-        ("Wednesday 09:30-10:00", [2], "09:30", "10:00"),
+        ("", "08:00", "18:00", "at least one day"),
+        ("01", "08:00", "", "a start and an end"),
+        ("01", "8", "18:00", "a start and an end"),
+        ("01", "08:00", "08:00", "must differ"),
+        ("01", "22:00", "06:00", ""),
+        ("6", "00:00", "00:00", ""),
     ],
 )
-def test_a_schedule_is_read_as_people_write_it(text: str, days: list[int], start: str, end: str) -> None:
-    found = read(text)
-    assert sorted(window["day"] for window in found) == days
-    assert {(window["start"], window["end"]) for window in found} == {(start, end)}
-    assert sorted(read(typed(found)), key=str) == sorted(found, key=str)
+def test_a_wrong_row_is_told_by_its_number(days: str, start: str, end: str, says: str) -> None:
+    rows = week.read_rows(typed(days, start, end))
+    assert says in rows[0].fault()
+    assert bool(says) == bool(rows[0].fault())
+    if says:
+        with pytest.raises(ValidationError, match="Row 1"):
+            WeekField().clean(rows)
 
 
-@pytest.mark.parametrize("text", ["sometimes", "Mon 08:00", "Mon-Tue-Wed 08:00-09:00", "Mo 08:00-09:00", "Mon 8-9-10"])
-def test_a_line_that_means_nothing_is_named_by_its_number(text: str) -> None:
-    with pytest.raises(UnreadableLine, match="Line 2"):
-        read(f"Mon 08:00-09:00\n{text}")
+def test_midnight_as_an_end_is_the_end_of_the_day_and_an_empty_row_is_nothing() -> None:
+    rows = [*week.read_rows(typed("6", "00:00", "00:00")), TypedRow()]
+    assert WeekField().clean(rows) == [{"day": 6, "start": "00:00", "end": "24:00"}]
+    assert week.typed_rows(WeekField().clean(rows)) == rows[:1]
 
 
-def test_days_that_follow_each_other_are_joined() -> None:
-    windows: list[dict[str, Any]] = [{"day": day, "start": "08:00", "end": "18:00"} for day in (0, 1, 2, 4)]
-    assert typed(windows) == "Mon,Tue,Wed,Fri 08:00-18:00"
-    assert typed(windows[:3]) == "Mon-Wed 08:00-18:00"
-    assert schedules.window_values(windows)[0].end_minute == 18 * 60
+def test_the_buttons_of_the_editor_add_and_remove_and_lose_nothing() -> None:
+    rows = [TypedRow((0,), "08:00", "wrong"), TypedRow((1,), "09:00", "10:00")]
+    assert week.done_to(rows, "add") == [*rows, TypedRow(is_new=True)]
+    assert week.done_to(rows, "remove:0") == rows[1:]
+    assert week.done_to(rows, "preset:nights")[:2] == rows
+    assert week.done_to(rows, "remove:9") == week.done_to(rows, "preset:none") == week.done_to(rows, "") == rows
 
 
 @pytest.mark.parametrize(
