@@ -17,6 +17,7 @@ from policies.engine.engine import Engine
 from policies.engine.model import Application
 from policies.engine.normal_form import normal_facts
 from policies.engine.rules import FileRule, RuleError, check_rule
+from policies.linting import Finding, check_rule_text
 from policies.models import Level
 from policies.strength import strength
 from portal.common import clock
@@ -35,7 +36,8 @@ class Impact:
     """Of the newest 500 denials of 30 days: how many the rule matches, on how many computers.
 
     `matching` and `missed` are paths, each once, at most five; `missed` are those in the event's folder that stay
-    denied. `faults`: why the rule cannot be saved; then nothing was counted. `strength` of 5.
+    denied. `faults`: why the rule cannot be saved; then nothing was counted. `strength` of 5. `findings`: what lint
+    says of the rule.
     """
 
     solved: int = 0
@@ -47,6 +49,7 @@ class Impact:
     strength: int = 0
     faults: tuple[FieldError, ...] = ()
     matched: tuple[EventRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def solved_at(self, level: str, target: UUID) -> int:
         """How many of the matched denials lie in one scope of the event's organization."""
@@ -75,6 +78,7 @@ def impact(reach: Reach, event: EventRow, rule: RuleDraft, *, organization: Orga
         missed=_paths([row for row in missed if row.folder.lower() == event.folder.lower()]),
         strength=strength(rule, os).score,
         matched=tuple(matched),
+        findings=tuple(check_rule_text(os, rule)),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from policies import changes, listing, match_counts
+from policies import changes, linting, listing, match_counts
 from policies.listing import PolicyTerms, Standing, State, state_of
 from policies.match_counts import Matches
 from policies.models import Kind, Level, Policy
@@ -49,6 +49,7 @@ class PolicyRow:
     may_write: bool
     matches: Matches
     levers: tuple[str, str, str, str] | None
+    lint: str = ""  # what lint says of it, in a few words
 
     @property
     def is_off(self) -> bool:
@@ -75,6 +76,7 @@ def policy_rows(
     same_order = ties(shown, listing.same_orders(reach, terms, shown, at=at)) if shown else {}
     waiting = changes.pending_verbs(reach, ids)
     matched = match_counts.of_policies(reach, ids)
+    linted = linting.findings_of_policies(reach, ids, organization_ids={policy.organization_id for policy in shown})
     band = _band_before(after)
     rows = []
     for policy in shown:
@@ -92,6 +94,7 @@ def policy_rows(
                 may_write=may_write(reach, policy),
                 matches=matched.get(policy.id, match_counts.NONE),
                 levers=_levers(policy.ringfence),
+                lint=linting.hint_of(linted.get(policy.id, ())),
             )
         )
     return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rest_framework import serializers
@@ -33,7 +33,7 @@ class AdviceAnswer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="One of the codes of docs/rest-api.md.")
     severity = serializers.ChoiceField(choices=_SEVERITIES)
     rule = serializers.SerializerMethodField()
-    field = serializers.CharField(help_text="The box of the rule; empty when it is about the whole.")  # type: ignore[assignment]
+    field = serializers.CharField(help_text="The box of the rule; empty when it is about the whole.")
     message = serializers.CharField()
     why = serializers.CharField(help_text="What goes wrong in three months.")
     suggestion = serializers.SerializerMethodField(help_text="What mends it, in a few words; may be empty.")
@@ -83,8 +83,8 @@ class FixBody(StrictSerializer):
 
 
 class FailedAnswer(serializers.Serializer[Any]):
-    finding = serializers.CharField(source="0")
-    reason = serializers.CharField(source="1")
+    finding = serializers.CharField(source="key")
+    reason = serializers.CharField()
 
 
 class UndoAnswer(serializers.Serializer[Any]):
@@ -201,10 +201,10 @@ class FindingAccept(PortalAPIView):
         return self.gone()
 
 
-def with_warnings(request: PortalAPIRequest, answer: Response, findings: Sequence[Finding]) -> Response:
+def with_warnings(request: PortalAPIRequest, answer: Response, check: Callable[[], Sequence[Finding]]) -> Response:
     """The answer to a dry run, with what lint says of what would be saved. Another answer stays as it is."""
     if flag(request, "dry_run"):
-        answer.data["warnings"] = AdviceAnswer(findings, many=True).data
+        answer.data["warnings"] = AdviceAnswer(check(), many=True).data
     return answer
 
 

@@ -12,7 +12,7 @@ from policies.linting.drafts import (
 )
 from policies.linting.finding import Finding, Fix
 from policies.linting.keys import subject_of
-from policies.linting.reading import Report, findings, findings_of_policies, report
+from policies.linting.reading import Report, findings, findings_of_policies, hint_of, report
 from policies.linting.remedies import Outcome, Plan, fix, plan
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "findings_of_application",
     "findings_of_policies",
     "fix",
+    "hint_of",
     "plan",
     "report",
     "subject_of",

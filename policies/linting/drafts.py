@@ -92,13 +92,14 @@ def check_rule_draft(
     return [_advice(one, application.name, application.organization_id, application.os) for one in worst_first(found)]
 
 
-def check_rule_text(os: str, rule: RuleText) -> list[Finding]:
-    """What lint would say of this rule by itself, whatever application it is written for."""
+def check_rule_text(os: str, rule: RuleText, *, is_weak: bool = True) -> list[Finding]:
+    """What lint says of this rule by itself. Not `is_weak`: leave out how weak it is, where a strength meter tells."""
     written = FileRule(_DRAFT, **{name: getattr(rule, name).strip() for name in RULE_FIELDS})
-    return [_advice(one, "", None, os) for one in worst_first(check_rule(written, os))]
+    found = [one for one in check_rule(written, os) if is_weak or one.remedy != "add_condition"]
+    return [_advice(one, "", None, os) for one in worst_first(found)]
 
 
-def findings_of_application(reach: Reach, application_id: UUID) -> list[Finding]:
+def findings_of_application(reach: Reach, application_id: UUID | str) -> list[Finding]:
     """What lint says of one application and its rules, as they are now; accepted findings carry their acceptance.
 
     Nothing is said of built-in ones: they follow the catalogue. Raises NotFound.

@@ -58,20 +58,35 @@ def report(reach: Reach, organization_ids: Sequence[UUID]) -> Report:
     return Report(found, dict(counts), waiting)
 
 
-def findings_of_policies(reach: Reach, policy_ids: Iterable[UUID]) -> dict[UUID, list[Finding]]:
-    """By policy, what is kept about it, accepted findings left out; nothing is judged for this. Few statements."""
+def findings_of_policies(
+    reach: Reach, policy_ids: Iterable[UUID], *, organization_ids: Iterable[UUID] | None = None
+) -> dict[UUID, list[Finding]]:
+    """By policy, what is kept about it, accepted findings left out; nothing is judged for this. Two statements.
+
+    `organization_ids`: where they live, if that is known; else it looks at all in reach.
+    """
     wanted = {str(policy_id) for policy_id in policy_ids}
-    kept = results.kept_results(reach, reach.organizations)
-    accepted = accepted_at(reach, [one.organization_id for one in kept])
+    homes_of = sorted(set(organization_ids) if organization_ids is not None else reach.organizations)
+    kept = results.kept_about_policies(reach, homes_of)
+    accepted = accepted_at(reach, homes_of)
     found: dict[UUID, dict[Code, Finding]] = defaultdict(dict)
-    for one in kept:
-        for plain in one.findings:
-            if plain["type"] != "policy" or plain["subject"] not in wanted:
-                continue
-            finding = finding_of(plain, one.organization_id, accepted, {})
-            if finding.accepted is None:
-                found[finding.subject_id].setdefault(finding.code, finding)
+    for organization_id, plains in kept:
+        for plain in plains:
+            if plain["subject"] in wanted:
+                finding = finding_of(plain, organization_id, accepted, {})
+                if finding.accepted is None:
+                    found[finding.subject_id].setdefault(finding.code, finding)
     return {policy_id: list(by_code.values()) for policy_id, by_code in found.items()}
+
+
+def hint_of(findings: Iterable[Finding]) -> str:
+    """What a row of the policies list says about them, in a few words; empty when none needs saying there."""
+    by_code = {one.code: one for one in findings}
+    if (shadowed := by_code.get(Code.SHADOWED)) is not None:
+        return f"never decides: shadowed by {shadowed.details.get('orders', '')}"
+    if Code.UNREACHABLE in by_code:
+        return "never decides: no rule"
+    return "interpreter without a ringfence" if Code.INTERPRETER in by_code else ""
 
 
 def homes(reach: Reach, ids: set[UUID]) -> dict[UUID, Organization]:

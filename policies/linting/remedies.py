@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
@@ -29,12 +30,19 @@ class Plan:
     obstacle: str = ""
 
 
+class Failed(NamedTuple):
+    """A finding by its key, and why it was not mended."""
+
+    key: str
+    reason: str
+
+
 @dataclass(slots=True)
 class Outcome:
     """What was mended, what was not and why, and the steps that undo it."""
 
     mended: list[Finding] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
     steps: list[UndoStep] = field(default_factory=list)
 
     @property
@@ -59,11 +67,11 @@ def fix(reach: Reach, *, organization_id: UUID, keys: Sequence[str]) -> Outcome:
     """
     outcome = Outcome()
     found = _wanted(reach, organization_id, keys)
-    outcome.failed += [(key, GONE) for key in dict.fromkeys(keys) if key not in found]
+    outcome.failed += [Failed(key, GONE) for key in dict.fromkeys(keys) if key not in found]
     by_remedy: dict[str, list[Finding]] = defaultdict(list)
     for key, one in found.items():
         if one.fix is None or not one.fix.is_done_here:
-            outcome.failed.append((key, "No button mends this: follow its link."))
+            outcome.failed.append(Failed(key, "No button mends this: follow its link."))
         else:
             by_remedy[one.fix.kind].append(one)
     for remedy, findings in by_remedy.items():
@@ -72,7 +80,7 @@ def fix(reach: Reach, *, organization_id: UUID, keys: Sequence[str]) -> Outcome:
                 outcome.steps += _mend(reach, organization_id, remedy, findings)
             outcome.mended += findings
         except PortalError as error:
-            outcome.failed += [(one.key, error.message) for one in findings]
+            outcome.failed += [Failed(one.key, error.message) for one in findings]
     return outcome
 
 

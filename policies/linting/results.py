@@ -13,10 +13,12 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
+from django.db.models import F, Func, JSONField, Value
 from redis import RedisError
 
 from policies import changes, queries
 from policies.linting import judging
+from policies.linting.judging import Plain
 from policies.models import FileRule, LintResult
 from portal.common import clock, queue
 from portal.common.errors import NotFound
@@ -63,6 +65,18 @@ def kept_result(reach: Reach, organization_id: UUID) -> LintResult | None:
 def kept_results(reach: Reach, organization_ids: Iterable[UUID]) -> list[LintResult]:
     """The kept results of these organizations. One statement."""
     return list(LintResult.objects.within(reach).filter(organization_id__in=list(organization_ids)))
+
+
+def kept_about_policies(reach: Reach, organization_ids: Iterable[UUID]) -> list[tuple[UUID, list[Plain]]]:
+    """Of the kept results what is about policies, by organization; the database picks it out. One statement."""
+    picked = Func(
+        F("findings"),
+        Value('$[*] ? (@.type == "policy")'),
+        template="jsonb_path_query_array(%(expressions)s::jsonpath)",
+        output_field=JSONField(),
+    )
+    rows = LintResult.objects.within(reach).filter(organization_id__in=list(organization_ids))
+    return list(rows.annotate(picked=picked).values_list("organization_id", "picked"))
 
 
 def kept_at(system: Reach) -> list[tuple[UUID, datetime]]:
