@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from policies import changes, queries
+from policies import changes, queries, regex_budget
 from policies.engine.normal_form import normal_hash
 from policies.engine.rules import RULE_FIELDS, RuleError, check_rule
 from policies.engine.rules import FileRule as EngineRule
@@ -233,6 +233,8 @@ def _refuse_twin(reach: Reach, application: Application, draft: RuleDraft, *, bu
 
 
 def _save_rule(reach: Reach, row: FileRule, application: Application, draft: RuleDraft) -> None:
+    if application.organization_id is not None:
+        regex_budget.require_room(reach, application.organization_id, application.os, [draft], but=row.id)
     for name, value in asdict(draft).items():
         setattr(row, name, value)
     row.organization_id = application.organization_id
