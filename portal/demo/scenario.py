@@ -116,7 +116,8 @@ NORTHWIND = OrganizationPlan(
     policies=(
         PolicyPlan("glb-known-bad-deny-baseline", ("Known-bad utilities",), "All Windows", "deny", "secured",
                    "MSP baseline: blocked whatever a customer permits further down.", "NW-1001"),
-        PolicyPlan("glb-windows-permit-baseline", ("Windows core components",), "All Windows", reason="MSP baseline"),
+        PolicyPlan("glb-windows-permit-baseline", ("Windows core components", "Microsoft Defender"), "All Windows",
+                   reason="MSP baseline"),
         PolicyPlan("glb-rmm-permit-baseline", ("NinjaOne agent",), "All Windows",
                    reason="The RMM agent itself, never the scripts it runs."),
         PolicyPlan("glb-linux-permit-baseline", ("Linux system programs",), "All Linux", reason="MSP baseline"),
