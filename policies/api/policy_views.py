@@ -7,8 +7,9 @@ from typing import Any
 from django.urls import reverse
 from rest_framework.response import Response
 
-from policies import authoring, listing, placing, queries
+from policies import authoring, linting, listing, placing, queries
 from policies.api import serializers as shapes
+from policies.api.finding_views import with_warnings
 from policies.api.shapes import PolicyBody, PolicyFields
 from policies.drafting import draft_from
 from policies.drafts import draft_of
@@ -53,9 +54,11 @@ class PolicyList(PortalAPIView):
         """Create a policy at the top or bottom of its organization's list."""
         wanted = self.parsed()
         place = Placement(wanted.get("place", "bottom"))
-        made = authoring.create_policy(request.reach, draft=draft_from(request.reach, wanted), place=place)
+        draft = draft_from(request.reach, wanted)
+        made = authoring.create_policy(request.reach, draft=draft, place=place)
         location = reverse("api:policy-detail", args=[made.id])
-        return self.one(queries.policy(request.reach, made.id), location=location)
+        answer = self.one(queries.policy(request.reach, made.id), location=location)
+        return with_warnings(request, answer, lambda: linting.check_policy_draft(request.reach, draft, made.id))
 
 
 class PolicyDetail(PortalAPIView):
