@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agents.simulate.programs import MICROSOFT
 from portal.accounts.models import Role
 
 
@@ -219,7 +218,8 @@ ABLE_MOOSE = OrganizationPlan(
         PolicyPlan("grp-finance-quickbooks-permit-ringfenced", ("QuickBooks Desktop",), "Finance", "permit_ringfenced",
                    reason="Books; needs no shell.", ringfence=FENCE),
         PolicyPlan("grp-engineering-vscode-permit", ("Visual Studio Code",), "Engineering", reason="Editor"),
-        PolicyPlan("grp-engineering-docker-permit-elevated", ("Docker Desktop (Windows)",), "Engineering", reason="Containers"),
+        PolicyPlan("grp-engineering-docker-permit-elevated", ("Docker Desktop (Windows)",), "Engineering",
+                   reason="Containers"),
         PolicyPlan("grp-engineering-wireshark-permit", ("Wireshark", "Npcap"), "Engineering", reason="Network faults"),
         PolicyPlan("grp-engineering-git-permit", ("Git",), "Engineering", reason="Version control"),
         PolicyPlan("grp-servers-sql-server-permit", ("Microsoft SQL Server",), "Servers",
