@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,14 @@ from portal.tenants import journal
 from portal.tenants.models import Computer, ComputerGroup
 from portal.tenants.reach import Reach
 
+
+class _Whole(DjangoJSONEncoder):
+    """Django's encoder cuts instants to milliseconds; what comes back must be what was."""
+
+    def default(self, o: Any) -> Any:
+        return o.isoformat() if isinstance(o, datetime) else super().default(o)
+
+
 _FIELDS = tuple(field for field in Policy._meta.concrete_fields)
 
 
@@ -31,7 +40,7 @@ def kept_rows(reach: Reach, policies: Sequence[Policy]) -> list[dict[str, Any]]:
             "applications": queries.application_ids(reach, policy.id),
             "followers": list(Policy.objects.within(reach).filter(linked_to=policy).values_list("id", flat=True)),
         }
-        found.append(json.loads(json.dumps(row, cls=DjangoJSONEncoder)))
+        found.append(json.loads(json.dumps(row, cls=_Whole)))
     return found
 
 

@@ -1,15 +1,14 @@
-"""REST views of policies: lists sorted as computers evaluate them, writes, moves."""
+"""REST views of policies: lists sorted as computers evaluate them, and writes. Moves stand in `order_views`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from django.urls import reverse
 from rest_framework.response import Response
 
-from policies import authoring, linting, listing, placing, queries
+from policies import authoring, linting, listing, queries
 from policies.api import serializers as shapes
 from policies.api.finding_views import with_warnings
+from policies.api.list_shapes import PolicyQuery
 from policies.api.shapes import PolicyBody, PolicyFields
 from policies.drafting import draft_from
 from policies.drafts import draft_of
@@ -41,7 +40,7 @@ class PolicyList(PortalAPIView):
     needs = {"GET": _READ, "POST": _WRITE}
     body = {"POST": PolicyBody}
     answer = {"GET": shapes.PolicyAnswer}
-    query = shapes.PolicyQuery
+    query = PolicyQuery
     lists = True
     volatile = _VOLATILE
     examples = {"POST": (_EXAMPLE, None)}
@@ -87,30 +86,3 @@ class PolicyDetail(PortalAPIView):
         """Delete the policy. A group's default cannot be deleted."""
         authoring.delete_policy(request.reach, self.current(request, policy_id).id)
         return self.gone()
-
-
-class PolicyMove(PortalAPIView):
-    """Another place in the list of the policy's organization."""
-
-    needs = {"POST": _WRITE}
-    body = {"POST": shapes.MoveBody}
-    answer = {"GET": shapes.PolicyAnswer}
-    volatile = _VOLATILE
-    examples = {"POST": ({"place": "top"}, None)}
-
-    def current(self, request: PortalAPIRequest, policy_id: str) -> Policy:
-        return queries.policy(request.reach, policy_id)
-
-    def post(self, request: PortalAPIRequest, policy_id: str) -> Response:
-        """Move it to the top or bottom, before or after another policy, or to an order of its range."""
-        found = self.current(request, policy_id)
-        authoring.move_policy(request.reach, found.id, place=_place(self.parsed()))
-        return self.one(self.current(request, policy_id))
-
-
-def _place(wanted: dict[str, Any]) -> Placement:
-    if "place" in wanted:
-        return Placement(wanted["place"])
-    if "order" in wanted:
-        return placing.at(wanted["order"])
-    return placing.before(wanted["before"]) if "before" in wanted else placing.after(wanted["after"])

@@ -10,6 +10,7 @@ import pytest
 from policies import listing, placing
 from policies.listing import PolicyTerms
 from policies.models import Application, FileRule, Policy
+from policies.ties import ties
 from portal.accounts.models import User
 from portal.common import clock
 from portal.tenants.models import Computer, ComputerGroup, Organization
@@ -258,7 +259,7 @@ def test_equal_orders_are_marked_only_where_a_computer_may_obey_both(
     a_policy(SYSTEM, at_group(sales), tools, name="grp-sales", place=placing.at(100_101))
     a_policy(SYSTEM, at_organization(brisk_otter), otter, name="otter", place=placing.at(100_101))
     shown = list(listing.policies_listed(SYSTEM, PolicyTerms()))
-    marked = listing.ties(shown)
+    marked = ties(shown, shown)
     assert {policy.name: marked[policy.id] for policy in shown if policy.id in marked} == {
         "glb": "same order as the next; the deny goes first",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -110,12 +111,16 @@ def test_switching_moving_and_deleting_from_the_row_menu(
 ) -> None:
     first, second = (a_policy(SYSTEM, at_group(finance), tools, name=name) for name in ("grp-a", "grp-b"))
     base = f"{MOOSE}/policies/{second.id}"
-    moved = tom.post(f"{base}/move/", {"place": f"before:{first.id}"}, headers=htmx("policy-table"))
-    assert moved["HX-Trigger"] == "changes-made, policies-changed"
+    asked = tom.post(f"{base}/move/", {"place": f"before:{first.id}"}, headers=htmx("policy-table"))
+    assert (asked["HX-Retarget"], "gets another number" in asked.content.decode()) == ("#dialog", True)
+    agreed = {"place": f"before:{first.id}", "agreed": asked.context["asked"].fingerprint}
+    moved = tom.post(f"{base}/move/", agreed, headers=htmx("policy-table"))
+    told = json.loads(moved["HX-Trigger"])
+    assert {"changes-made", "policies-changed", "undo-offered"} <= set(told)
     assert in_order(moved.content.decode(), "grp-b", "grp-a")
     off = tom.post(f"{base}/switch/", {"enabled": "off"}, headers=htmx("policy-table")).content.decode()
     assert "grp-b" not in off
-    assert tom.post(f"{base}/move/", {"where": "order", "order": "100900"}).status_code == 302
+    assert tom.post(f"{base}/move/", {"where": "order", "number": "100900"}).status_code == 302
     assert Policy.objects.within(SYSTEM).get(id=second.id).order == 100_900
     assert "Delete grp-b?" in tom.get(f"{base}/delete/").content.decode().replace("<bdi>", "").replace("</bdi>", "")
     assert tom.post(f"{base}/delete/").status_code == 302
