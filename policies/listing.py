@@ -93,10 +93,14 @@ _WHERE = ("organization", "scope", "target", "effective_for", "effective_in", "i
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a list is looked at from: the condition of what applies there, and whether built-in policies go first."""
+    """Where a list is looked at from: the condition of what applies there, and whether built-in policies go first.
+
+    `builtin_from`: the setting that says so, None when none does.
+    """
 
     applies: Q
     builtin_first: bool
+    builtin_from: AgentSetting | None = None
 
 
 def standing(reach: Reach, terms: PolicyTerms) -> Standing:
@@ -192,27 +196,30 @@ def _at(reach: Reach, terms: PolicyTerms) -> Standing:
         organization = tenants.organization(reach, terms.organization)
         above = queries.ancestors(reach, organization.id)
         mine = Q(organization_id=organization.id) | Q(organization_id__in=above, level=Level.GLOBAL)
-        return Standing(mine, organization_builtin_first(reach, organization.id))
+        first = organization_builtin_from(reach, organization.id)
+        return Standing(mine, first is None or bool(first.value), first)
     return Standing(Q(), True)
 
 
-def organization_builtin_first(reach: Reach, organization_id: UUID) -> bool:
-    """Whether built-in policies come first in an organization, for computers without a setting of their own."""
-    line = [organization_id, *queries.ancestors(reach, organization_id)]
+def organization_builtin_from(reach: Reach, organization_id: UUID) -> AgentSetting | None:
+    """The setting that says whether built-in policies come first in an organization, for computers without one of
+    their own; None when none does: then they do."""
+    above = Q(level=Level.GLOBAL, target_organization_id__in=queries.ancestors(reach, organization_id))
     settings = AgentSetting.objects.within(reach).filter(
-        name=SettingName.PRIORITIZE_BUILTIN, target_organization_id__in=line
+        Q(target_organization_id=organization_id) | above, name=SettingName.PRIORITIZE_BUILTIN
     )
     ranked = settings.annotate(nearness=_ranked(When(level=Level.ORGANIZATION, then=0), last=1)).order_by(
         "order", "nearness", "id"
     )
-    first = ranked.first()
-    return True if first is None else bool(first.value)
+    found: AgentSetting | None = ranked.select_related("target_organization").first()
+    return found
 
 
 def _effective(reach: Reach, at: Computer | ComputerGroup) -> Standing:
     places = load_places(reach, at.organization_id)
     place = places.place_of(at) if isinstance(at, Computer) else places.place_in(at)
-    return Standing(applies_at(places, at), place.prioritize_builtin)
+    in_force = places.settings_of(at) if isinstance(at, Computer) else places.settings_in(at)
+    return Standing(applies_at(places, at), place.prioritize_builtin, in_force.prioritize_from)
 
 
 def applies_at(places: Places, at: Computer | ComputerGroup) -> Q:

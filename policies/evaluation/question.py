@@ -38,11 +38,12 @@ _SUGGESTED = {
 }
 
 
-def _fact(label: str, limit: int = 4096) -> forms.CharField:
+def _fact(label: str, limit: int = 4096, *, required: bool = False) -> forms.CharField:
     return forms.CharField(
         label=label,
         max_length=limit,
-        required=False,
+        required=required,
+        error_messages={"required": "Name a computer or a group."},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
     )
 
@@ -61,6 +62,11 @@ class Question:
     def os(self) -> str:
         target = self.computer or self.group
         return target.os if target else ""
+
+    @property
+    def os_name(self) -> str:
+        target = self.computer or self.group
+        return target.get_os_display() if target else ""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -88,7 +94,7 @@ FIELD_OF = {
 class EvaluateForm(forms.Form):
     """The fields; `where` is the name or id of a computer or a group. Times are in the organization's zone."""
 
-    where = _fact("Computer or group", 200)
+    where = _fact("Computer or group", 200, required=True)
     path = _fact("Path")
     sha256 = _fact("Hash", 200)
     certificate = _fact("Signer")
@@ -128,8 +134,6 @@ class EvaluateForm(forms.Form):
 
     def clean_where(self) -> str:
         text = str(self.cleaned_data["where"]).strip()
-        if not text:
-            raise forms.ValidationError("Name a computer or a group.")
         try:
             self.target = find_place(self.reach, self.organization, text)
         except SeveralPlaces:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -15,6 +16,12 @@ from policies.rows import may_write
 from policies.views.policies import after_write, list_address, own_policy, terms_of
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.tenants.capabilities import Capability
+
+
+def _proposed(request: PortalRequest, policy: Policy) -> dict[str, Any]:
+    """Where the form first stands: before the policy that the address names, if it names one."""
+    named = {key: request.GET[key] for key in ("where", "other") if request.GET.get(key)}
+    return {"number": policy.order, "where": "before", **named}
 
 
 @require_safe
@@ -34,7 +41,7 @@ def policy_move(request: PortalRequest, policy: UUID) -> HttpResponse:
     if request.method == "POST" and "place" in request.POST:
         return _move(request, found, request.POST["place"])
     neighbours = places.nearest_choices(request.reach, request.organization, found)
-    form = MoveForm(request.POST or None, neighbours=neighbours, initial={"number": found.order, "where": "before"})
+    form = MoveForm(request.POST or None, neighbours=neighbours, initial=_proposed(request, found))
     if request.method == "POST" and form.is_valid():
         return _move(request, found, form.place())
     context = {"form": form, "policy": found, "back": list_address(request)}

@@ -108,6 +108,7 @@ def _around(
         context |= {
             "groups": list(groups[: places.MOST_COMPUTERS]),
             "builtin_first": at.builtin_first,
+            "builtin_from": at.builtin_from,
         }
     return context
 

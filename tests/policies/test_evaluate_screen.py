@@ -155,7 +155,7 @@ def test_who_else_is_a_fragment_of_its_own(tom: Client, able_moose: Organization
     headers = {"HX-Request": "true", "HX-Target": "who-else"}
     fragment = tom.get(asked, headers=headers).content.decode()
     assert fragment.strip().startswith('<div class="pad" id="who-else"')
-    assert "0 of 2 windows computers" in fragment
+    assert "0 of 2 Windows computers" in fragment
 
 
 def test_places_are_suggested_while_a_name_is_typed(tom: Client, able_moose: Organization) -> None:

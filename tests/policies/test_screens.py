@@ -65,7 +65,7 @@ def test_the_list_shows_bands_origins_ties_and_the_pinned_default(
     )  # fmt: skip
     assert "As seen by Finance" in html
     assert "from Northwind IT" in html
-    assert "Built-ins decide first" in html
+    assert "Built-ins: first, as nothing is set" in html
 
 
 def test_disabled_policies_are_shown_only_when_asked_for(
