@@ -15,7 +15,7 @@ from policies import changes, queries, regex_budget
 from policies.engine.normal_form import normal_hash
 from policies.engine.rules import RULE_FIELDS, RuleError, check_rule
 from policies.engine.rules import FileRule as EngineRule
-from policies.models import Application, FileRule, Kind, Level, Policy
+from policies.models import Application, Category, FileRule, Kind, Level, Policy
 from policies.scopes import Scope, lock_organization, scope_of
 from portal.common.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused
 from portal.tenants import journal
@@ -48,6 +48,7 @@ def create_application(
     os: str,
     description: str = "",
     publisher: str = "",
+    category: str = "",
     rules: Sequence[RuleDraft] = (),
 ) -> Application:
     """Create a custom application with its rules. Raises NotFound, Forbidden, Invalid, Conflict for a taken name.
@@ -59,14 +60,14 @@ def create_application(
     application = Application(
         organization_id=organization_id, kind=Kind.CUSTOM, name=name.strip(), os=os, description=description
     )
-    application.publisher = publisher.strip()
+    application.publisher, application.category = publisher.strip(), category
     application.created_by = application.changed_by = reach.actor.name
     _check_application(reach, application)
-    drafts = _checked_rules(rules, os)
+    drafts = checked_rules(rules, os)
     application.save(force_insert=True)
     for position, draft in enumerate(drafts, start=1):
         _save_rule(reach, FileRule(application=application, position=position), application, draft)
-    after = {"name": application.name, "os": os, "rules": [_told(draft) for draft in drafts]}
+    after = {"name": application.name, "os": os, "rules": [told(draft) for draft in drafts]}
     journal.record(reach, "application.created", application, organization_id=organization_id, after=after)
     changes.touch(reach, organization_id)
     return application
@@ -74,11 +75,11 @@ def create_application(
 
 @transaction.atomic
 def update_application(reach: Reach, application_id: UUID, **fields: Any) -> Application:
-    """Change `name`, `description`, `publisher` or `hidden` of a custom application; its system stays.
+    """Change `name`, `description`, `publisher`, `category` or `hidden` of a custom application; its system stays.
 
     Raises NotFound, Forbidden, Invalid, Refused for a built-in one, Conflict for a taken name.
     """
-    application = _locked(reach, application_id)
+    application = locked_application(reach, application_id)
     if fields.get("os", application.os) != application.os:
         raise Refused("The operating system is fixed once an application is made. Create another.", pointer="/os")
     fields.pop("os", None)
@@ -90,23 +91,23 @@ def update_application(reach: Reach, application_id: UUID, **fields: Any) -> App
     application.changed_by = reach.actor.name
     _check_application(reach, application)
     application.save(update_fields=[*fields, "changed_by", "changed_at"])
-    owner = _owner_of(application)
+    owner = owner_of(application)
     journal.record(reach, "application.changed", application, organization_id=owner, before=before, after=fields)
-    _count_change(reach, application, "application.changed", f"{application.name} changed")
+    count_change(reach, application, "application.changed", f"{application.name} changed")
     return application
 
 
 @transaction.atomic
 def delete_application(reach: Reach, application_id: UUID) -> None:
     """Delete a custom application that no policy names. Raises NotFound, Forbidden, Refused."""
-    application = _locked(reach, application_id)
+    application = locked_application(reach, application_id)
     using = list(queries.policies_using(reach, application.id)[:6])
     if using:
         names = ", ".join(policy.name for policy in using[:5]) + (" and others" if len(using) > 5 else "")
         raise Refused(f"{application.name} is used by {names}. Delete or change these first.", code="in_use")
-    owner = _owner_of(application)
-    told = [_told(_draft_of(rule)) for rule in queries.rules_of(reach, application.id)]
-    before = {"name": application.name, "os": application.os, "rules": told}
+    owner = owner_of(application)
+    rules = [told(draft_of(rule)) for rule in queries.rules_of(reach, application.id)]
+    before = {"name": application.name, "os": application.os, "rules": rules}
     journal.record(reach, "application.deleted", application, organization_id=owner, before=before)
     changes.touch(reach, owner)
     application.delete()
@@ -117,8 +118,8 @@ def add_file_rule(reach: Reach, application_id: UUID, *, rule: RuleDraft) -> Fil
     """Add a rule at the end of a custom application. Raises NotFound, Forbidden, Invalid with `/<box>`, Refused,
     Conflict when the application has the same rule. Locks the organization.
     """
-    application = _locked(reach, application_id)
-    draft = _checked_rule(rule, application.os)
+    application = locked_application(reach, application_id)
+    draft = checked_rule(rule, application.os)
     _refuse_twin(reach, application, draft)
     rules = queries.rules_of(reach, application.id)
     last = rules.aggregate(last=Max("position"))["last"] or 0
@@ -126,40 +127,40 @@ def add_file_rule(reach: Reach, application_id: UUID, *, rule: RuleDraft) -> Fil
         raise Refused(f"An application takes {MOST_RULES:,} rules at most. Replace hashes by a certificate and a path.")
     row = FileRule(application=application, position=last + 1)
     _save_rule(reach, row, application, draft)
-    _tell_rule(reach, application, "application.rule_added", row, before=None, after=_told(draft))
+    _tell_rule(reach, application, "application.rule_added", row, before=None, after=told(draft))
     return row
 
 
 @transaction.atomic
 def update_file_rule(reach: Reach, application_id: UUID, rule_id: UUID, *, rule: RuleDraft) -> FileRule:
     """Make a rule of a custom application what `rule` says. Raises like `add_file_rule`."""
-    application = _locked(reach, application_id)
+    application = locked_application(reach, application_id)
     row = queries.file_rule(reach, application.id, rule_id)
-    before, draft = _draft_of(row), _checked_rule(rule, application.os)
+    before, draft = draft_of(row), checked_rule(rule, application.os)
     if before == draft:
         return row
     _refuse_twin(reach, application, draft, but=row.id)
     _save_rule(reach, row, application, draft)
-    _tell_rule(reach, application, "application.rule_changed", row, before=_told(before), after=_told(draft))
+    _tell_rule(reach, application, "application.rule_changed", row, before=told(before), after=told(draft))
     return row
 
 
 @transaction.atomic
 def delete_file_rule(reach: Reach, application_id: UUID, rule_id: UUID) -> None:
     """Delete a rule of a custom application. Raises NotFound, Forbidden, Refused for a built-in one."""
-    application = _locked(reach, application_id)
+    application = locked_application(reach, application_id)
     row = queries.file_rule(reach, application.id, rule_id)
-    _tell_rule(reach, application, "application.rule_deleted", row, before=_told(_draft_of(row)), after=None)
+    _tell_rule(reach, application, "application.rule_deleted", row, before=told(draft_of(row)), after=None)
     row.delete()
 
 
-def _locked(reach: Reach, application_id: UUID) -> Application:
+def locked_application(reach: Reach, application_id: UUID) -> Application:
     """The application, its organization locked. Changing one that a global policy names needs the global
-    capability."""
+    capability. Raises NotFound, Forbidden, Refused for a built-in one."""
     application = queries.application(reach, application_id)
     if application.organization_id is None:
         raise Refused(
-            f"{application.name} is built in and follows the catalogue. Make an application of your own beside it.",
+            f"{application.name} is built in and follows the catalogue. Make an own copy and change that.",
             code="builtin_is_fixed",
         )
     reach.require(Capability.APPLICATION_WRITE, application.organization_id)
@@ -170,7 +171,8 @@ def _locked(reach: Reach, application_id: UUID) -> Application:
     return queries.application(reach, application_id)
 
 
-def _owner_of(application: Application) -> UUID:
+def owner_of(application: Application) -> UUID:
+    """The organization of a custom application. Raises NotFound for a built-in one."""
     if application.organization_id is None:
         raise NotFound
     return application.organization_id
@@ -186,20 +188,22 @@ def _check_application(reach: Reach, application: Application) -> None:
         errors.append(FieldError("/name", "Give the application a name."))
     if application.os not in OperatingSystem.values:
         errors.append(FieldError("/os", f"This must be one of {', '.join(OperatingSystem.values)}."))
+    if application.category and application.category not in Category.values:
+        errors.append(FieldError("/category", f"This must be one of {', '.join(Category.values)}, or empty."))
     if errors:
         raise Invalid(errors)
-    others = Application.objects.within(reach).filter(organization_id=_owner_of(application))
+    others = Application.objects.within(reach).filter(organization_id=owner_of(application))
     if others.filter(name__iexact=application.name).exclude(id=application.id).exists():
         raise Conflict(f"There is an application called {application.name} here already.")
 
 
-def _checked_rules(rules: Sequence[RuleDraft], os: str) -> list[RuleDraft]:
+def checked_rules(rules: Sequence[RuleDraft], os: str) -> list[RuleDraft]:
     """The drafts in the form they are stored in. Raises Invalid with the faults of all of them."""
     errors: list[FieldError] = []
     found: list[RuleDraft] = []
     for index, rule in enumerate(rules):
         try:
-            found.append(_checked_rule(rule, os))
+            found.append(checked_rule(rule, os))
         except Invalid as error:
             errors += [FieldError(f"/rules/{index}{fault.pointer}", fault.detail) for fault in error.errors]
     if errors:
@@ -207,7 +211,7 @@ def _checked_rules(rules: Sequence[RuleDraft], os: str) -> list[RuleDraft]:
     return found
 
 
-def _checked_rule(rule: RuleDraft, os: str) -> RuleDraft:
+def checked_rule(rule: RuleDraft, os: str) -> RuleDraft:
     """The draft with its hash in normal form and without spaces around. Raises Invalid at the faulty box."""
     try:
         check_rule(EngineRule(id="", **{name: getattr(rule, name) for name in RULE_FIELDS}), os)
@@ -244,14 +248,16 @@ def _save_rule(reach: Reach, row: FileRule, application: Application, draft: Rul
 
 def changed_rule(rule: FileRule, changes_wanted: Mapping[str, str]) -> RuleDraft:
     """The draft of a rule with some of its boxes changed."""
-    return replace(_draft_of(rule), **changes_wanted)
+    return replace(draft_of(rule), **changes_wanted)
 
 
-def _draft_of(rule: FileRule) -> RuleDraft:
+def draft_of(rule: FileRule) -> RuleDraft:
+    """A saved rule as a draft, its note too."""
     return RuleDraft(**{name: getattr(rule, name) for name in (*RULE_FIELDS, "note")})
 
 
-def _told(draft: RuleDraft) -> dict[str, str]:
+def told(draft: RuleDraft) -> dict[str, str]:
+    """The boxes of a draft that are filled in, as the journal keeps them."""
     return {name: value for name, value in asdict(draft).items() if value}
 
 
@@ -266,17 +272,17 @@ def _tell_rule(
 ) -> None:
     application.changed_by = reach.actor.name
     application.save(update_fields=["changed_by", "changed_at"])
-    owner = _owner_of(application)
+    owner = owner_of(application)
     journal.record(
         reach, verb, application, organization_id=owner, before=before, after=after, rule=rule.position, rule_id=rule.id
     )
-    _count_change(reach, application, verb, f"Rule {rule.position} of {application.name} {verb.rpartition('_')[2]}")
+    count_change(reach, application, verb, f"Rule {rule.position} of {application.name} {verb.rpartition('_')[2]}")
 
 
-def _count_change(reach: Reach, application: Application, verb: str, summary: str) -> None:
+def count_change(reach: Reach, application: Application, verb: str, summary: str) -> None:
     """One pending change for each organization with an enabled policy on this application; else the revision only."""
     count_application_change(reach, application, verb=verb, summary=summary)
-    changes.touch(reach, _owner_of(application))
+    changes.touch(reach, owner_of(application))
 
 
 def count_application_change(reach: Reach, application: Application, *, verb: str, summary: str) -> int:

@@ -37,6 +37,28 @@ def applications_for(reach: Reach, organization_id: UUID) -> QuerySet[Applicatio
     return applications(reach).filter(Q(organization_id__isnull=True) | Q(organization_id__in=line))
 
 
+def applications_named(reach: Reach, organization: Organization | None) -> QuerySet[Application]:
+    """The same applications without their counts: what policies of an organization may name, or all in reach."""
+    found: QuerySet[Application] = Application.objects.within(reach)
+    if organization is None:
+        return found
+    line = [organization.id, *ancestors(reach, organization.id)]
+    return found.filter(Q(organization_id__isnull=True) | Q(organization_id__in=line))
+
+
+def beneath(reach: Reach, organization_id: UUID) -> set[UUID]:
+    """An organization and all beneath it, as far as they are in reach. One statement."""
+    children: dict[UUID | None, list[UUID]] = {}
+    for key, parent in Organization.objects.within(reach).values_list("id", "parent_id"):
+        children.setdefault(parent, []).append(key)
+    found, waiting = {organization_id}, [organization_id]
+    while waiting:
+        below = [key for key in children.get(waiting.pop(), []) if key not in found]
+        found.update(below)
+        waiting.extend(below)
+    return found
+
+
 def ancestors(reach: Reach, organization_id: UUID) -> list[UUID]:
     """The organizations above one, nearest first, as far as the reach sees them. One statement."""
     parents = dict(Organization.objects.within(reach).values_list("id", "parent_id"))
@@ -77,7 +99,9 @@ def file_rule(reach: Reach, application_id: UUID | str, rule_id: UUID | str) -> 
 
 def policies(reach: Reach) -> QuerySet[Policy]:
     """Every policy in reach, and the global ones above, with scopes and applications. Lower order first."""
-    links = PolicyApplication.objects.within(reach).select_related("application").order_by("position", "id")
+    links = (
+        PolicyApplication.objects.within(reach).select_related("application__organization").order_by("position", "id")
+    )
     found: QuerySet[Policy] = (
         Policy.objects.within(reach)
         .select_related("organization", "target_organization", "target_group", "target_computer")
@@ -116,31 +140,6 @@ def policies_naming(reach: Reach, text: str) -> QuerySet[PolicyApplication]:
     """That a policy is about an application whose name contains `text`."""
     found: QuerySet[PolicyApplication] = PolicyApplication.objects.within(reach)
     return found.filter(application__name__icontains=text)
-
-
-def applications_listed(
-    reach: Reach,
-    *,
-    organization: str = "",
-    kind: str = "",
-    os: str = "",
-    q: str = "",
-    include_hidden: bool = False,
-) -> QuerySet[Application]:
-    """Applications in reach, narrowed; those of an organization are the ones its policies may name, by name.
-
-    `q`: in the name or publisher. Raises NotFound for an organization.
-    """
-    found = applications(reach)
-    if organization:
-        found = applications_for(reach, tenants.organization(reach, organization).id)
-    if kind:
-        found = found.filter(kind=kind)
-    if os:
-        found = found.filter(os=os)
-    if q:
-        found = found.filter(Q(name__icontains=q) | Q(publisher__icontains=q))
-    return found if include_hidden else found.filter(hidden=False)
 
 
 def agent_settings(reach: Reach) -> QuerySet[AgentSetting]:

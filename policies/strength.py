@@ -111,15 +111,16 @@ def _signed(rule: RuleText, os: str) -> Strength:
     reasons = ["Only the signer can make a file that matches."]
     has_path = bool(rule.path.strip()) and place_of(rule.path, os) != "anywhere"
     made_by = _named(rule.created_by)
+    better_path = "Add the folder the program is installed in."
+    better_made_by = "Add Created By, if its updater writes the files."
     if has_path:
         reasons.append("Signer and path age well: they match after an update too.")
     if made_by:
         reasons.append("Only files that the named program wrote.")
     if has_path or made_by:
-        better: tuple[str, ...] = () if made_by else ("Add Created By, if its updater writes the files.",)
-        score = 5 if has_path and made_by else 4
-        return Strength(score, LABELS[score], tuple(reasons), better)
-    better_path = "Add the folder the program is installed in."
+        if has_path and made_by:
+            return Strength(5, LABELS[5], tuple(reasons))
+        return Strength(4, LABELS[4], tuple(reasons), (better_path if made_by else better_made_by,))
     if rule.path.strip():
         reasons.append("The path names no folder: it narrows little.")
         return Strength(3, LABELS[3], tuple(reasons), (better_path,))

@@ -31,6 +31,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 READERS_WRITES = {
     "accounts:token-create", "accounts:token-revoke", "accounts-all:token-create", "accounts-all:token-revoke",
     "api:token-list", "api:token-detail", "api:evaluate",
+    "api:rules-preview",
 }  # fmt: skip
 # Addresses that read the body before they look for the object: what to send, so that they get that far.
 _PERMIT = {
@@ -45,12 +46,16 @@ BODIES: dict[str, Any] = {
 }  # fmt: skip
 # A plain GET without a question is refused: these ask for a path or a hash.
 ASKED_FOR_MORE = {
+    "api:setting-effective",
     "audit:file-history", "audit-all:file-history", "api:file-history", "agents:lockouts", "agents-all:lockouts"
 }  # fmt: skip
 PUBLIC = {"api:schema", "api:docs"}  # tell what the source tells; their examples name an Able Moose of their own
 # Tables that note who looked, and nothing of any tenant's state.
 WITNESSES = {"django_session", "usersessions_usersession", "accounts_apitoken", "accounts_user"}
-EXPORTS = {"tenants:entry-export", "audit:event-export", "tenants-all:entry-export", "audit-all:event-export"}
+EXPORTS = {
+    "tenants:entry-export", "audit:event-export", "tenants-all:entry-export", "audit-all:event-export",
+    "policies:application-export", "policies-all:application-export", "api:application-export",
+}  # fmt: skip
 
 AsUser = Callable[[User], Client]
 

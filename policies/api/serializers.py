@@ -1,4 +1,4 @@
-"""Shapes of applications, file rules, policies, agent settings, modes and pending changes in the REST API."""
+"""Shapes of policies, agent settings, modes and pending changes in the REST API."""
 
 from __future__ import annotations
 
@@ -10,85 +10,7 @@ from policies.api.shapes import ScopeAnswer, WindowBody
 from policies.models import Action, Change, Kind, Level, Policy, Status
 from policies.names import name_warning
 from portal.common.api.serializers import InstantField, QuerySerializer, ReferenceField, StrictSerializer
-from portal.tenants.models import Mode, OperatingSystem
-
-_CONDITION: dict[str, Any] = {"required": False, "allow_blank": True, "max_length": 2048}
-
-
-class RuleBody(StrictSerializer):
-    """Conditions joined by AND. An empty one is not looked at; one at least is needed."""
-
-    hash = serializers.CharField(help_text="SHA-256, 64 hex digits.", **_CONDITION)
-    path = serializers.CharField(help_text="Whole path; * and ? are wildcards, regex: begins an RE2.", **_CONDITION)
-    process = serializers.CharField(help_text="Path of the launching program; [] must be empty.", **_CONDITION)
-    created_by = serializers.CharField(help_text="Path of the program that wrote the file.", **_CONDITION)
-    certificate = serializers.CharField(help_text="Subject of the signer, whole.", **_CONDITION)
-    note = serializers.CharField(required=False, allow_blank=True, max_length=500)
-
-
-class RuleAnswer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    application = serializers.UUIDField(source="application_id")
-    position = serializers.IntegerField()
-    hash = serializers.CharField()
-    path = serializers.CharField()
-    process = serializers.CharField()
-    created_by = serializers.CharField()
-    certificate = serializers.CharField()
-    note = serializers.CharField()
-    changed_at = InstantField()
-    changed_by = serializers.CharField()
-
-
-class ApplicationAnswer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    organization = serializers.UUIDField(source="organization_id", allow_null=True, help_text="null: built in.")
-    organization_name = serializers.CharField(source="organization.name", default=None, allow_null=True)
-    kind = serializers.ChoiceField(choices=Kind.choices)
-    os = serializers.ChoiceField(choices=OperatingSystem.choices)
-    name = serializers.CharField()
-    publisher = serializers.CharField()
-    description = serializers.CharField()
-    source = serializers.CharField(help_text="Where a built-in application's facts are from.")  # type: ignore[assignment]
-    hidden = serializers.BooleanField()
-    catalogue_version = serializers.IntegerField()
-    rule_count = serializers.IntegerField()
-    policy_count = serializers.IntegerField(help_text="Policies in reach that name it.")
-    created_at = InstantField()
-    created_by = serializers.CharField()
-    changed_at = InstantField()
-    changed_by = serializers.CharField()
-
-
-class ApplicationDetailAnswer(ApplicationAnswer):
-    rules = serializers.SerializerMethodField(help_text="The first 500 rules; all of them at rules/.")
-
-    def get_rules(self, application: Any) -> list[Any]:
-        return list(RuleAnswer(application.rules.all()[:500], many=True).data)
-
-
-class ApplicationBody(StrictSerializer):
-    organization = ReferenceField(help_text="Id or slug.")
-    name = serializers.CharField(max_length=120)
-    os = serializers.ChoiceField(choices=OperatingSystem.choices)
-    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
-    publisher = serializers.CharField(required=False, allow_blank=True, max_length=120)
-    rules = RuleBody(many=True, required=False)
-
-
-class ApplicationChange(StrictSerializer):
-    name = serializers.CharField(max_length=120, required=False)
-    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
-    publisher = serializers.CharField(required=False, allow_blank=True, max_length=120)
-    hidden = serializers.BooleanField(required=False)
-
-
-class ApplicationQuery(QuerySerializer):
-    organization = ReferenceField(required=False, help_text="Those that its policies may name.")
-    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
-    os = serializers.ChoiceField(choices=OperatingSystem.choices, required=False)
-    q = serializers.CharField(required=False, max_length=120, help_text="Name or publisher contains.")
-    include_hidden = serializers.BooleanField(required=False)
+from portal.tenants.models import Mode
 
 
 class PolicyAnswer(serializers.Serializer[Policy]):
