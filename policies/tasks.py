@@ -22,12 +22,12 @@ def carry_baselines() -> None:
     publishing.carry_waiting()
 
 
-@shared_task(name="policies.lint")
+@shared_task(name="policies.lint", soft_time_limit=120, time_limit=150)
 def lint_organization(*, organization_id: str) -> None:
     results.refresh(UUID(organization_id))
 
 
-@shared_task(name="policies.lint_stale")
+@shared_task(name="policies.lint_stale", soft_time_limit=120, time_limit=150)
 def lint_stale() -> None:
     sweeping.refresh_stale()
 
