@@ -17,6 +17,7 @@ SPRITE = set(re.findall(r'<symbol id="([a-z0-9-]+)"', (ROOT / "static/icons.svg"
 
 # Elements that fetch themselves and hold no link meanwhile: (template, id) -> why nothing is lost without a script.
 FETCHES_WITHOUT_A_LINK = {
+    ("policies/form.html", "name-panel"): "the name that is proposed; without scripts it is told with the form",
     ("policies/schedule.html", "week"): "what the rows mean by now; the editor's buttons tell it as well",
     ("shell/dashboard.html", "denies"): "a chart; its numbers are in the audit, which stands in the rail",
 }
