@@ -14,7 +14,7 @@ class PoliciesConfig(AppConfig):
         from policies.changes import computer_moved
         from policies.copying import taking_back as copying  # noqa: F401
         from policies.defaults import keep_default
-        from policies.linting import mended_rules  # noqa: F401 (registers how its steps are undone)
+        from policies.linting import cards, mended_rules  # noqa: F401 (mended_rules registers how its steps are undone)
         from policies.upkeep import steps  # noqa: F401 (registers how its steps are undone)
         from portal.common import registry
         from portal.common.registry import DashboardCard, NavigationEntry
@@ -33,6 +33,7 @@ class PoliciesConfig(AppConfig):
         registry.dashboard_cards.register(
             "policies.exceptions", DashboardCard("Exceptions to review", "policy:read", showing.due_exceptions), rank=90
         )
+        registry.dashboard_cards.register("policies.lint", DashboardCard("Lint", "policy:read", cards.dangers), rank=60)
         registry.computer_panels.register("policies.panel", panels.computer_panel, rank=50)
         registry.search_providers.register("policies.policies", finding.find_policies)
         registry.search_providers.register("policies.applications", finding.find_applications)

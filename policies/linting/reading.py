@@ -67,7 +67,7 @@ def findings_of_policies(
     """
     wanted = {str(policy_id) for policy_id in policy_ids}
     homes_of = sorted(set(organization_ids) if organization_ids is not None else reach.organizations)
-    kept = results.kept_about_policies(reach, homes_of)
+    kept = results.kept_some(reach, homes_of, results.ABOUT_POLICIES)
     accepted = accepted_at(reach, homes_of)
     found: dict[UUID, dict[Code, Finding]] = defaultdict(dict)
     for organization_id, plains in kept:

@@ -67,11 +67,15 @@ def kept_results(reach: Reach, organization_ids: Iterable[UUID]) -> list[LintRes
     return list(LintResult.objects.within(reach).filter(organization_id__in=list(organization_ids)))
 
 
-def kept_about_policies(reach: Reach, organization_ids: Iterable[UUID]) -> list[tuple[UUID, list[Plain]]]:
-    """Of the kept results what is about policies, by organization; the database picks it out. One statement."""
+ABOUT_POLICIES = '$[*] ? (@.type == "policy")'
+OWN_DANGERS = '$[*] ? (@.severity == "danger" && @.inherited == false)'
+
+
+def kept_some(reach: Reach, organization_ids: Iterable[UUID], path: str) -> list[tuple[UUID, list[Plain]]]:
+    """Of the kept results what a JSON path picks out, by organization, picked by the database. One statement."""
     picked = Func(
         F("findings"),
-        Value('$[*] ? (@.type == "policy")'),
+        Value(path),
         template="jsonb_path_query_array(%(expressions)s::jsonpath)",
         output_field=JSONField(),
     )
