@@ -102,12 +102,13 @@ def exceptions(reach: Reach, *, ended: bool = False) -> QuerySet[BaselineExcepti
 def exceptions_listed(
     reach: Reach, *, organization: str = "", baseline: str = "", due: bool | None = None, ended: bool = False
 ) -> QuerySet[BaselineException]:
-    """Exceptions in reach, narrowed. Raises NotFound for a reference."""
+    """Exceptions in reach, narrowed; `organization`: its own, and those to its baselines. Raises NotFound."""
     from portal.tenants import queries as tenants
 
     found = exceptions(reach, ended=ended)
     if organization:
-        found = found.filter(organization_id=tenants.organization(reach, organization).id)
+        own = tenants.organization(reach, organization).id
+        found = found.filter(Q(organization_id=own) | Q(subscription__baseline__organization_id=own))
     if baseline:
         found = found.filter(subscription__baseline_id=as_uuid(baseline))
     if due is not None:
@@ -125,9 +126,9 @@ def exception(reach: Reach, exception_id: UUID | str) -> BaselineException:
 
 
 def due_exceptions(reach: Reach, organization_id: UUID | None = None) -> int:
-    """How many exceptions in reach have reached their review date."""
-    found = exceptions(reach).filter(review_on__lte=today())
-    return (found if organization_id is None else found.filter(organization_id=organization_id)).count()
+    """How many exceptions in reach have reached their review date; of one organization: as in `exceptions_listed`."""
+    organization = "" if organization_id is None else str(organization_id)
+    return exceptions_listed(reach, organization=organization, due=True).count()
 
 
 def today() -> date:
