@@ -132,7 +132,7 @@ def certificate_replace(request: PortalRequest) -> HttpResponse:
     """Put a vendor's new certificate in the place of the old one, or beside it, in all rules of this organization."""
     sent, organization = _sent(request), request.organization
     old = sent.get("old", "")
-    new = next((text.strip() for text in reversed(sent.getlist("new")) if text.strip()), "")
+    new = ("" if request.htmx else sent.get("use", "")) or sent.get("new", "").strip()
     how: How = "beside" if sent.get("how", "beside") == "beside" else "replace"
     fault, plan = None, None
     if _verb(request) == "replace":
@@ -192,7 +192,9 @@ def _sent(request: PortalRequest) -> QueryDict:
 
 
 def _verb(request: PortalRequest) -> str:
-    return request.POST.get("verb", "") if request.method == "POST" else ""
+    """The button that was pressed. A form that htmx posts when a tick changes names whichever button has the focus:
+    it only asks for the preview, whatever it says."""
+    return request.POST.get("verb", "") if request.method == "POST" and not request.htmx else ""
 
 
 def _tried(write: Callable[[], T]) -> tuple[T | None, PortalError | None]:
@@ -215,12 +217,7 @@ def _answer(request: PortalRequest, name: str, context: dict[str, Any], fault: P
 
 
 def _done(request: PortalRequest, step: UndoStep) -> HttpResponse:
-    there = f"{address('policies:upkeep-done', request.organization)}?step={step.id}"
-    if request.htmx:
-        response = HttpResponse(status=204)
-        response["HX-Redirect"] = there
-        return response
-    return redirect(there)
+    return redirect(f"{address('policies:upkeep-done', request.organization)}?step={step.id}")
 
 
 def _wanted(sent: QueryDict) -> list[Wanted]:

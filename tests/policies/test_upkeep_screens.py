@@ -63,6 +63,9 @@ def test_merging_is_previewed_done_and_taken_back(
     html = tom.get(f"{MOOSE}/applications/merge/?{ids}").content.decode()
     assert "org-twin-permit newly matches 2 rules of Acme Tools" in text_of(html)
     sent: dict[str, Any] = {"ids": [tools.id, twin.id], "survivor": tools.id, "seen": seen_in(html), "verb": "merge"}
+    by_a_tick = {"HX-Request": "true", "HX-Target": "merge-plan"}
+    assert tom.post(f"{MOOSE}/applications/merge/", sent, headers=by_a_tick).status_code == 200
+    assert Application.rows.filter(id=twin.id).exists(), "a changed tick never applies, whichever button has the focus"
     done = tom.post(f"{MOOSE}/applications/merge/", sent)
     assert done.status_code == 302
     assert not Application.rows.filter(id=twin.id).exists()
@@ -155,7 +158,7 @@ def test_a_certificate_is_added_beside_the_old_one(tom: Client, able_moose: Orga
     address = f"{MOOSE}/applications/certificate/"
     html = tom.get(f"{address}?old={CONTOSO}").content.decode()
     assert f"{new} · 1 file, 0 denied" in text_of(html)
-    html = tom.post(address, {"old": CONTOSO, "new": new, "how": "beside"}).content.decode()
+    html = tom.post(address, {"old": CONTOSO, "new": "CN=x", "use": new, "how": "beside"}).content.decode()
     assert r"c:\contoso\new.exe" in html
     sent = {"old": CONTOSO, "new": new, "how": "beside", "seen": seen_in(html), "verb": "replace"}
     assert tom.post(address, sent).status_code == 302
