@@ -1,17 +1,26 @@
-"""What a computer runs, opened again from the blobs it was given: for evaluating as deployed."""
+"""What a computer was given, opened again from its manifest and blobs: for evaluating as deployed, and for telling what
+a deployment would newly stop."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
 from agents.contents import Content, content_in
 from agents.models import Blob, Delivery, Manifest
 from policies.engine import bundle
-from policies.engine.model import Application, Mode, Place, Policy
+from policies.engine.model import Application, Place, Policy
 from policies.evaluation.deployed import Deployed
 from portal.tenants.models import Computer
 from portal.tenants.reach import Reach
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The policies and applications of a manifest."""
+
+    policies: tuple[Policy, ...]
+    applications: tuple[Application, ...]
 
 
 def deployed_at(reach: Reach, computer: Computer, at: datetime) -> Deployed | None:
@@ -25,29 +34,27 @@ def deployed_at(reach: Reach, computer: Computer, at: datetime) -> Deployed | No
         .filter(computer=computer, epoch=delivery.running_epoch, version=delivery.running_version)
         .first()
     )
-    if row is None:
+    content = content_in(row) if row is not None else None
+    opened = opened_content(reach, row, content) if row is not None and content is not None else None
+    if row is None or content is None or opened is None:
         return None
-    content = content_in(row)
-    digests = [layer.digest for layer in content.layers]
-    blobs = dict(
-        Blob.objects.within(reach)
-        .filter(organization_id=row.organization_id, digest__in=digests)
-        .values_list("digest", "data")
-    )
-    if blobs.keys() != set(digests):
-        return None
-    policies, applications = _opened(content, blobs)
     return Deployed(
         version=row.version,
         is_newest=delivery.current_id == row.pk,
         since=delivery.running_since,
-        policies=policies,
-        applications=applications,
-        place=_place(content, computer, row, at),
+        policies=opened.policies,
+        applications=opened.applications,
+        place=place_given(row, content, at),
     )
 
 
-def _opened(content: Content, blobs: dict[str, bytes]) -> tuple[tuple[Policy, ...], tuple[Application, ...]]:
+def opened_content(reach: Reach, row: Manifest, content: Content) -> Opened | None:
+    """What the layers of a manifest hold; None when a blob is gone. One statement."""
+    digests = [layer.digest for layer in content.layers]
+    rows = Blob.objects.within(reach).filter(organization_id=row.organization_id, digest__in=digests)
+    blobs = dict(rows.values_list("digest", "data"))
+    if blobs.keys() != set(digests):
+        return None
     policies: list[Policy] = []
     applications: list[Application] = []
     for layer in content.layers:
@@ -56,18 +63,19 @@ def _opened(content: Content, blobs: dict[str, bytes]) -> tuple[tuple[Policy, ..
             policies += bundle.open_layer(blob).policies
         else:
             applications.append(bundle.open_application(blob))
-    return tuple(policies), tuple(applications)
+    return Opened(tuple(policies), tuple(applications))
 
 
-def _place(content: Content, computer: Computer, row: Manifest, at: datetime) -> Place:
+def place_given(row: Manifest, content: Content, at: datetime) -> Place:
+    """Where a manifest puts its computer, in the mode that holds at `at`."""
     window = content.mode
     over = window.ends_at is not None and at.timestamp() >= window.ends_at
     return Place(
-        computer=str(computer.id),
+        computer=str(row.computer_id),
         group=content.place.group,
         organization=content.place.organization,
         above=content.place.above,
-        mode=cast(Mode, window.after if over else window.mode),
+        mode=window.after if over else window.mode,
         prioritize_builtin=content.settings.prioritize_builtin,
         os=content.place.os,
     )

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from agents import contents
 from agents.contents import Content
-from agents.models import Blob, Delivery, Manifest
+from agents.deployed import Opened, opened_content, place_given
+from agents.models import Delivery, Manifest
 from agents.scopes import DeploymentScope, computers_in, enrolled
-from policies.engine import bundle
 from policies.engine.engine import Engine
-from policies.engine.model import Application, Place, Policy
 from policies.lockout import Before, Essential, Lockout, Standing, lockouts_of
 from policies.lockout.tools import managing_tools, tools_in_use
 from portal.common import clock
@@ -90,41 +89,23 @@ class _Given:
 
     system: Reach
     manifests: dict[UUID, Manifest]
-    _engines: dict[tuple[str, ...], tuple[Engine, list[Policy]]] = field(default_factory=dict)
+    _engines: dict[tuple[str, ...], tuple[Engine, Opened] | None] = field(default_factory=dict)
 
     def before(self, computer: Computer) -> Before | None:
         manifest = self.manifests.get(computer.id)
         if manifest is None:
             return None
         content = contents.content_in(manifest)
-        engine, policies = self._engine(manifest.organization_id, content)
-        return Before.of(engine, policies, _place(manifest, content))
+        found = self._engine(manifest, content)
+        if found is None:
+            return None
+        engine, opened = found
+        return Before.of(engine, opened.policies, place_given(manifest, content, clock.now()))
 
-    def _engine(self, organization_id: UUID, content: Content) -> tuple[Engine, list[Policy]]:
+    def _engine(self, manifest: Manifest, content: Content) -> tuple[Engine, Opened] | None:
         key = tuple(layer.digest for layer in content.layers)
         if key not in self._engines:
-            rows = Blob.objects.within(self.system).filter(organization_id=organization_id, digest__in=key)
-            blobs = {digest: bytes(data) for digest, data in rows.values_list("digest", "data")}
-            policies: list[Policy] = []
-            applications: list[Application] = []
-            for layer in content.layers:
-                if layer.kind == "policies":
-                    policies += bundle.open_layer(blobs[layer.digest]).policies
-                else:
-                    applications.append(bundle.open_application(blobs[layer.digest]))
-            self._engines[key] = Engine(applications, policies, content.place.os), policies
+            opened = opened_content(self.system, manifest, content)
+            engine = Engine(opened.applications, opened.policies, content.place.os) if opened else None
+            self._engines[key] = (engine, opened) if engine and opened else None
         return self._engines[key]
-
-
-def _place(manifest: Manifest, content: Content) -> Place:
-    """Where the manifest puts the computer, in the mode that it is in by now."""
-    over = manifest.mode_ends_at is not None and manifest.mode_ends_at <= clock.now()
-    return Place(
-        computer=str(manifest.computer_id),
-        group=content.place.group,
-        organization=content.place.organization,
-        above=content.place.above,
-        mode=content.mode.after if over else content.mode.mode,
-        prioritize_builtin=content.settings.prioritize_builtin,
-        os=content.place.os,
-    )
