@@ -28,8 +28,8 @@ from policies.views import application_upkeep as upkeep
 
 _APPLICATION = "applications/<uuid:application>/"
 
-_BASELINE = "baselines/<uuid:baseline>/"
-_FOLLOWING = "following/<uuid:subscription>/"
+_BASELINE = "policies/baselines/<uuid:baseline>/"
+_FOLLOWING = "policies/following/<uuid:subscription>/"
 
 _everywhere: list[URLPattern | URLResolver] = [
     path("lint/", linting.lint, name="lint"),
@@ -38,7 +38,7 @@ _everywhere: list[URLPattern | URLResolver] = [
     path("policies/", policies.policy_list, name="policy-list"),
     path("policies/places/", policies.policy_places, name="policy-places"),
     path("policies/export/", policies.policy_export, name="policy-export"),
-    path("baselines/", baselines.baseline_list, name="baseline-list"),
+    path("policies/baselines/", baselines.baseline_list, name="baseline-list"),
     path("applications/", applications.application_list, name="application-list"),
     path("applications/export/", applications.application_export_csv, name="application-export"),
     path("applications/file/", application_changes.application_file, name="application-file"),
@@ -60,7 +60,7 @@ organization_urls: list[URLPattern | URLResolver] = [
     path("policies/<uuid:policy>/menu/", moves.policy_menu, name="policy-menu"),
     path("policies/bulk/", bulk.policy_bulk, name="policy-bulk"),
     path("policies/copy/", copying.policy_copy, name="policy-copy"),
-    path("baselines/new/", baselines.baseline_create, name="baseline-create"),
+    path("policies/baselines/new/", baselines.baseline_create, name="baseline-create"),
     path(_BASELINE, baselines.baseline_detail, name="baseline-detail"),
     path(f"{_BASELINE}edit/", baselines.baseline_edit, name="baseline-edit"),
     path(f"{_BASELINE}delete/", baselines.baseline_delete, name="baseline-delete"),
@@ -70,8 +70,8 @@ organization_urls: list[URLPattern | URLResolver] = [
     path(f"{_FOLLOWING}stop/", following.following_stop, name="following-stop"),
     path(f"{_FOLLOWING}<uuid:source>/exception/", following.exception_create, name="exception-create"),
     path(f"{_FOLLOWING}<uuid:source>/put-back/", following.following_put_back, name="following-put-back"),
-    path("exceptions/<uuid:exception>/", following.exception_accept, name="exception-accept"),
-    path("exceptions/<uuid:exception>/end/", following.exception_end, name="exception-end"),
+    path("policies/exceptions/<uuid:exception>/", following.exception_accept, name="exception-accept"),
+    path("policies/exceptions/<uuid:exception>/end/", following.exception_end, name="exception-end"),
     path("undo/", undo.undo_list, name="undo-list"),
     path("undo/<uuid:step>/", undo.undo, name="undo"),
     path("lint/draft/", lint_drafts.lint_policy_draft, name="lint-draft"),

@@ -281,6 +281,9 @@ class MappedTargetAnswer(serializers.Serializer[Any]):
     target = serializers.UUIDField(source="target.scope.target")
     target_name = serializers.CharField(source="target.name")
     policies = MappedPolicyAnswer(many=True)
+    behind = serializers.ListField(
+        child=serializers.CharField(), help_text="What another organization is not told: reason, ticket, addresses."
+    )
 
 
 class CopiedAnswer(serializers.Serializer[Any]):

@@ -28,6 +28,7 @@ STATES: dict[str, str] = {
     "not_carried": "Not carried yet",
     "none": "Not of this follower",
 }
+QUIET = frozenset({"in_step", "none"})
 AMISS = frozenset({"changed_further", "drifted", "missing", "misfit"})
 COLUMNS = (
     "organization", "group", "policy", "state", "detail", "version", "exception", "reason", "review_on", "due",
@@ -65,7 +66,7 @@ class Line:
 
     @property
     def is_in_step(self) -> bool:
-        return all(cell.state in ("in_step", "exception", "none") and not cell.due for cell in self.cells)
+        return all((cell.state in QUIET or cell.state == "exception") and not cell.due for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True)

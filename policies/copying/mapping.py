@@ -43,11 +43,13 @@ class MappedPolicy:
 
 @dataclass(slots=True)
 class MappedTarget:
-    """All the policies at one target. `applications`: those that are not simply the same there."""
+    """All the policies at one target. `applications`: those that are not simply the same there. `behind`: what of the
+    policies another organization is not told."""
 
     target: FoundScope
     policies: list[MappedPolicy]
     applications: list[Mapped]
+    behind: list[str] = field(default_factory=list)
 
     @property
     def copies(self) -> list[MappedPolicy]:
@@ -114,7 +116,7 @@ def _map_target(
         if one.is_copied and one.scope is not None:
             one.name = _free_name(policy.name, names, one)
         found.append(one)
-    return MappedTarget(target, found, _distinct(found))
+    return MappedTarget(target, found, _distinct(found), _behind(found, organization_id))
 
 
 def _scope(
@@ -171,21 +173,19 @@ def _look_closer(reach: Reach, one: MappedPolicy, target: FoundScope) -> None:
         one.misfits.append(f"Its applications are for {', '.join(sorted(systems))}; {scope.name} runs {scope.os}.")
     if policy.expires_at is not None and policy.expires_at <= clock.now():
         one.misfits.append("It has expired. Give it another end first.")
-    elsewhere = policy.organization_id != target.scope.organization_id
     if policy.schedule and policy.organization.time_zone != target.organization.time_zone:
         one.notes.append(f"Its schedule is in {target.organization.time_zone} there.")
     if policy.users:
         one.notes.append(f"It is for {len(policy.users)} named users: check that they exist there.")
     if policy.linked_to_id is not None:
         one.notes.append("It follows a baseline; the copy does not.")
-    if elsewhere and stays_behind(policy):
-        one.notes.append(f"Not copied to another organization: {', '.join(stays_behind(policy))}.")
 
 
-def stays_behind(policy: Policy) -> list[str]:
-    """What a policy says about its own organization's people, and another organization's is not told."""
+def _behind(policies: Iterable[MappedPolicy], organization_id: UUID) -> list[str]:
+    """What policies say about their own organization's people."""
     words = {"reason": "reason", "ticket": "ticket", "notify": "who is told by e-mail"}
-    return [label for name, label in words.items() if getattr(policy, name)]
+    copied = [one.policy for one in policies if one.is_copied and one.policy.organization_id != organization_id]
+    return [label for name, label in words.items() if any(getattr(policy, name) for policy in copied)]
 
 
 def _names_at(reach: Reach, organization_id: UUID) -> set[str]:
@@ -200,7 +200,7 @@ def _free_name(name: str, taken: set[str], one: MappedPolicy) -> str:
         free, number = f"{name[:150]} ({number})", number + 1
     taken.add(free.casefold())
     if free != name:
-        one.notes.append(f"There is a {name} already: the copy is called {free}.")
+        one.notes.append(f"{name} is taken: the copy gets a number.")
     return free
 
 

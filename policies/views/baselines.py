@@ -104,6 +104,7 @@ def baseline_detail(request: PortalRequest, baseline: UUID) -> HttpResponse:
         "tab": tab,
         "tabs": _tabs(request, found, shown, exceptions.count()),
         "drift": shown,
+        "outside": [(line, cell) for line in shown.lines for cell in line.cells if cell.state not in drift.QUIET],
         "state": state,
         "states": drift.STATES,
         "exceptions": exceptions,

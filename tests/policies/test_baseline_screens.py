@@ -34,7 +34,7 @@ def desk(tess: User, as_user: AsUser) -> Client:
 
 @pytest.fixture
 def baseline(desk: Client, northwind: Organization) -> Baseline:
-    made = desk.post(f"{MSP}/baselines/new/", {"name": "Workstations", "os": "windows"})
+    made = desk.post(f"{MSP}/policies/baselines/new/", {"name": "Workstations", "os": "windows"})
     assert made.status_code == 302
     found = Baseline.rows.get()
     zoom = an_application(SYSTEM, northwind, "Zoom")
@@ -44,7 +44,7 @@ def baseline(desk: Client, northwind: Organization) -> Baseline:
 
 @pytest.fixture
 def followed(desk: Client, baseline: Baseline, able_moose: Organization) -> Baseline:
-    answer = desk.post(f"{MSP}/baselines/{baseline.id}/customers/", {"followers": [f"{able_moose.id}:"]})
+    answer = desk.post(f"{MSP}/policies/baselines/{baseline.id}/customers/", {"followers": [f"{able_moose.id}:"]})
     assert answer.status_code == 200
     assert b"Able Moose Accounting" in answer.content
     return baseline
@@ -57,58 +57,58 @@ def text(client: Client, path: str) -> str:
 
 
 def test_a_new_baseline_leads_to_its_template(desk: Client, baseline: Baseline) -> None:
-    page = text(desk, f"{MSP}/baselines/{baseline.id}/")
+    page = text(desk, f"{MSP}/policies/baselines/{baseline.id}/")
     assert "org-zoom-permit" in page
     assert f"scope=group&amp;target={baseline.source_group_id}" in page
-    assert "Workstations" in text(desk, f"{MSP}/baselines/")
-    assert "Workstations" in text(desk, "/all/baselines/")
+    assert "Workstations" in text(desk, f"{MSP}/policies/baselines/")
+    assert "Workstations" in text(desk, "/all/policies/baselines/")
 
 
 def test_a_name_that_is_taken_is_said_at_the_form(desk: Client, baseline: Baseline) -> None:
-    answer = desk.post(f"{MSP}/baselines/new/", {"name": "workstations", "os": "windows"})
+    answer = desk.post(f"{MSP}/policies/baselines/new/", {"name": "workstations", "os": "windows"})
     assert answer.status_code == 422
     assert b"There is a baseline called workstations here already." in answer.content
 
 
 def test_customers_are_offered_until_they_follow(desk: Client, followed: Baseline) -> None:
-    page = text(desk, f"{MSP}/baselines/{followed.id}/customers/")
+    page = text(desk, f"{MSP}/policies/baselines/{followed.id}/customers/")
     assert "Brisk Otter Dental" in page
     assert "Able Moose Accounting" not in page.split("<fieldset")[1].split("</fieldset>")[0]
-    assert "In step" in text(desk, f"{MSP}/baselines/{followed.id}/?tab=customers")
+    assert "In step" in text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=customers")
 
 
 def test_carrying_is_reviewed_then_done(desk: Client, followed: Baseline, able_moose: Organization) -> None:
     source = Policy.rows.get(target_group=followed.source_group_id)
     Policy.rows.filter(id=source.id).update(description="new words")
-    assert "were changed since version 1" in text(desk, f"{MSP}/baselines/{followed.id}/")
-    seen = text(desk, f"{MSP}/baselines/{followed.id}/carry/")
+    assert "were changed since version 1" in text(desk, f"{MSP}/policies/baselines/{followed.id}/")
+    seen = text(desk, f"{MSP}/policies/baselines/{followed.id}/carry/")
     assert "Publish version 2 and carry it" in seen
     assert "1 of 1 customers would change" in seen
     at = Subscription.rows.get()
-    done = desk.post(f"{MSP}/baselines/{followed.id}/carry/", {"note": "Words", "subscription": str(at.id)})
+    done = desk.post(f"{MSP}/policies/baselines/{followed.id}/carry/", {"note": "Words", "subscription": str(at.id)})
     assert b"version 2" in done.content
     assert Policy.rows.get(organization=able_moose, name="org-zoom-permit").description == "new words"
-    assert "Words" in text(desk, f"{MSP}/baselines/{followed.id}/")
+    assert "Words" in text(desk, f"{MSP}/policies/baselines/{followed.id}/")
 
 
 def test_an_exception_from_drift_to_its_end(desk: Client, followed: Baseline, able_moose: Organization) -> None:
     source = Policy.rows.get(target_group=followed.source_group_id)
     at = Subscription.rows.get()
-    form = f"{MOOSE}/following/{at.id}/{source.id}/exception/"
-    assert form in text(desk, f"{MSP}/baselines/{followed.id}/?tab=drift")
+    form = f"{MOOSE}/policies/following/{at.id}/{source.id}/exception/"
+    assert form in text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=drift")
     refused = desk.post(form, {"kind": "without", "reason": "", "review_on": LATER})
     assert refused.status_code == 422
     made = desk.post(form, {"kind": "without", "reason": "They use Teams", "review_on": LATER})
-    assert made["Location"] == f"{MSP}/baselines/{followed.id}/?tab=drift"
-    assert "They use Teams" in text(desk, f"{MSP}/baselines/{followed.id}/?tab=exceptions")
+    assert made["Location"] == f"{MSP}/policies/baselines/{followed.id}/?tab=drift"
+    assert "They use Teams" in text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=exceptions")
     exception = BaselineException.rows.get()
     BaselineException.rows.update(review_on=reading.today())
-    assert "1 exception to look at again" in text(desk, f"{MSP}/baselines/")
+    assert "1 exception to look at again" in text(desk, f"{MSP}/policies/baselines/")
     assert "Exceptions to review" in text(desk, f"{MSP}/")
-    accepted = desk.post(f"{MOOSE}/exceptions/{exception.id}/", {"reason": "Still Teams", "review_on": LATER})
+    accepted = desk.post(f"{MOOSE}/policies/exceptions/{exception.id}/", {"reason": "Still Teams", "review_on": LATER})
     assert accepted.status_code == 302
-    assert "Still Teams" in text(desk, f"{MSP}/baselines/{followed.id}/?tab=exceptions")
-    assert desk.post(f"{MOOSE}/exceptions/{exception.id}/end/").status_code == 302
+    assert "Still Teams" in text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=exceptions")
+    assert desk.post(f"{MOOSE}/policies/exceptions/{exception.id}/end/").status_code == 302
     assert Policy.rows.get(organization=able_moose, name="org-zoom-permit").enabled
 
 
@@ -116,7 +116,7 @@ def test_changed_here_leads_to_the_form_of_the_policy(
     desk: Client, followed: Baseline, able_moose: Organization
 ) -> None:
     source, at = Policy.rows.get(target_group=followed.source_group_id), Subscription.rows.get()
-    form = f"{MOOSE}/following/{at.id}/{source.id}/exception/"
+    form = f"{MOOSE}/policies/following/{at.id}/{source.id}/exception/"
     made = desk.post(form, {"kind": "changed", "reason": "Only the board", "review_on": LATER})
     mine = Policy.rows.get(organization=able_moose, linked_to=source)
     assert made["Location"] == f"{MOOSE}/policies/{mine.id}/edit/"
@@ -124,41 +124,41 @@ def test_changed_here_leads_to_the_form_of_the_policy(
 
 def test_drift_is_filtered_exported_and_put_back(desk: Client, followed: Baseline, able_moose: Organization) -> None:
     Policy.rows.filter(organization=able_moose, linked_to__isnull=False).update(users=["x"])
-    page = text(desk, f"{MSP}/baselines/{followed.id}/?tab=drift&state=amiss")
+    page = text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=drift&state=amiss")
     assert "Changed without an exception" in page
-    assert "No customer is like that" in text(desk, f"{MSP}/baselines/{followed.id}/?tab=drift&state=missing")
-    csv = b"".join(desk.get(f"{MSP}/baselines/{followed.id}/export/").streaming_content).decode()  # type: ignore[attr-defined]
+    assert "No customer is like that" in text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=drift&state=missing")
+    csv = b"".join(desk.get(f"{MSP}/policies/baselines/{followed.id}/export/").streaming_content).decode()  # type: ignore[attr-defined]
     assert '"Able Moose Accounting","","org-zoom-permit","Changed without an exception","users"' in csv
     source, at = Policy.rows.get(target_group=followed.source_group_id), Subscription.rows.get()
-    assert desk.post(f"{MOOSE}/following/{at.id}/{source.id}/put-back/").status_code == 302
+    assert desk.post(f"{MOOSE}/policies/following/{at.id}/{source.id}/put-back/").status_code == 302
     assert Policy.rows.get(organization=able_moose, linked_to=source).users == []
 
 
 def test_a_customer_reads_its_own_part_and_no_more(
     as_user: AsUser, desk: Client, followed: Baseline, able_moose: Organization, brisk_otter: Organization
 ) -> None:
-    desk.post(f"{MSP}/baselines/{followed.id}/customers/", {"followers": [f"{brisk_otter.id}:"]})
+    desk.post(f"{MSP}/policies/baselines/{followed.id}/customers/", {"followers": [f"{brisk_otter.id}:"]})
     ada = as_user(factories.person("Ada Admin", Role.CUSTOMER_ADMIN, able_moose))
-    assert "Workstations" in text(ada, f"{MOOSE}/baselines/")
+    assert "Workstations" in text(ada, f"{MOOSE}/policies/baselines/")
     for tab in ("policies", "customers", "drift", "exceptions"):
-        page = text(ada, f"{MOOSE}/baselines/{followed.id}/?tab={tab}")
+        page = text(ada, f"{MOOSE}/policies/baselines/{followed.id}/?tab={tab}")
         assert "Brisk Otter" not in page
         assert "/following/" not in page
-    assert "org-zoom-permit" in text(ada, f"{MOOSE}/baselines/{followed.id}/")
-    assert ada.get(f"{MSP}/baselines/{followed.id}/").status_code == 404
-    assert ada.get(f"{MOOSE}/baselines/{followed.id}/carry/").status_code == 403
+    assert "org-zoom-permit" in text(ada, f"{MOOSE}/policies/baselines/{followed.id}/")
+    assert ada.get(f"{MSP}/policies/baselines/{followed.id}/").status_code == 404
+    assert ada.get(f"{MOOSE}/policies/baselines/{followed.id}/carry/").status_code == 403
     at = Subscription.rows.get(organization=able_moose)
-    assert ada.post(f"{MOOSE}/following/{at.id}/stop/").status_code == 403
+    assert ada.post(f"{MOOSE}/policies/following/{at.id}/stop/").status_code == 403
     otto = as_user(factories.person("Otto Other", Role.CUSTOMER_ADMIN, factories.organization("Cedar", None)))
-    assert otto.get(f"{MOOSE}/baselines/{followed.id}/").status_code == 404
+    assert otto.get(f"{MOOSE}/policies/baselines/{followed.id}/").status_code == 404
 
 
 def test_stopping_keeps_the_policies(desk: Client, followed: Baseline, able_moose: Organization) -> None:
     at = Subscription.rows.get()
-    assert "Stop following Workstations?" in text(desk, f"{MOOSE}/following/{at.id}/stop/")
-    desk.post(f"{MOOSE}/following/{at.id}/stop/", {"keep": "yes"})
+    assert "Stop following Workstations?" in text(desk, f"{MOOSE}/policies/following/{at.id}/stop/")
+    desk.post(f"{MOOSE}/policies/following/{at.id}/stop/", {"keep": "yes"})
     assert Policy.rows.get(organization=able_moose, name="org-zoom-permit").linked_to_id is None
-    assert desk.post(f"{MSP}/baselines/{followed.id}/delete/").status_code == 302
+    assert desk.post(f"{MSP}/policies/baselines/{followed.id}/delete/").status_code == 302
     assert not Baseline.rows.exists()
 
 

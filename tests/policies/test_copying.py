@@ -104,7 +104,7 @@ def test_a_custom_application_maps_by_name_and_system_or_is_copied(
     ]
     again = only(mapped(msp, [policy], brisk_otter))
     assert [(m.use, m.to) for m in again.applications] == [("named", theirs)]
-    assert "already: the copy is called" in again.notes[0]
+    assert again.notes == ["organization-Acme Tools-permit is taken: the copy gets a number."]
 
 
 def test_another_application_can_be_chosen_but_only_one_that_is_visible_there(
@@ -153,7 +153,7 @@ def test_what_does_not_fit_is_said_before(
     notes = " ".join(only(mapped(msp, [timed], brisk_otter)).notes)
     assert "in Australia/Perth there" in notes
     assert "1 named users" in notes
-    assert "Not copied to another organization: reason" in notes
+    assert mapped(msp, [timed], brisk_otter).behind == ["reason"]
     expired = a_policy(msp, at_organization(able_moose), shared, name="old", expires_at=clock.now() + timedelta(days=1))
     Policy.rows.filter(id=expired.id).update(expires_at=clock.now() - timedelta(days=1))
     assert "expired" in only(mapped(msp, [expired], brisk_otter)).misfits[0]
