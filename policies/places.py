@@ -57,11 +57,14 @@ def _up(reach: Reach, terms: PolicyTerms, policy: Policy) -> Placement:
 
 
 def _down(reach: Reach, terms: PolicyTerms, policy: Policy) -> Placement:
-    """Before the one after the next, so that it passes one policy and not all of the same number."""
+    """Before the one after the next, so that it passes a global policy and not all of the same number."""
     rows, at = _standing(reach, terms, policy)
     if at == len(rows) - 1:
         raise Refused(f"{policy.name} is the last one already.", code="is_last")
-    return placing.before(rows[at + 2].id) if at + 2 < len(rows) else placing.after(rows[at + 1].id)
+    following, further = rows[at + 1], rows[at + 2] if at + 2 < len(rows) else None
+    if further is None or (further.order, further.organization_id) == (following.order, following.organization_id):
+        return placing.after(following.id)
+    return placing.before(further.id)
 
 
 def _standing(reach: Reach, terms: PolicyTerms, policy: Policy) -> tuple[list[Policy], int]:

@@ -15,7 +15,7 @@ from policies import bulk, export, listing, places, queries, rows
 from policies.list_forms import PolicyFilter, chip_texts
 from policies.listing import PolicyTerms, Standing
 from policies.models import Policy
-from policies.moving import MovedMeanwhile
+from policies.moving import MovedMeanwhile, RenumberingUnseen
 from policies.places import read_place
 from policies.views.undo import offer
 from portal.common import clock
@@ -94,6 +94,8 @@ def _around(
     """What stands above the table; on a whole page also what the place can be changed to."""
     name = places.application_name(request.reach, terms.application) if terms.application else ""
     context: dict[str, Any] = {
+        "builtin_first": at.builtin_first,
+        "builtin_from": at.builtin_from,
         "hidden": listing.hidden_count(request.reach, terms, at=at),
         "chips": [(text, _without(request, chip)) for chip, text in chip_texts(asked, name)],
         "unfiltered": _without(request, *(chip for chip, _ in chip_texts(asked))),
@@ -105,11 +107,7 @@ def _around(
     context |= {"filter": form, "seen_by": _seen_by(request, terms)}
     if organization:
         groups = tenants.groups(request.reach, organization.id).filter(is_global=False)
-        context |= {
-            "groups": list(groups[: places.MOST_COMPUTERS]),
-            "builtin_first": at.builtin_first,
-            "builtin_from": at.builtin_from,
-        }
+        context["groups"] = list(groups[: places.MOST_COMPUTERS])
     return context
 
 
@@ -222,9 +220,14 @@ def policy_delete(request: PortalRequest, policy: UUID) -> HttpResponse:
 
 
 def after_write(request: PortalRequest, write: Callable[[], Any]) -> HttpResponse:
-    """Do it, then show the list again, with the step that undoes it; what a rule refuses is told above the list."""
+    """Do it, then show the list again, with the step that undoes it; what a rule refuses is told above the list.
+
+    A renumbering that nobody has seen is the caller's to ask about.
+    """
     try:
         step = write()
+    except RenumberingUnseen:
+        raise
     except (Refused, Conflict, Invalid) as error:
         if not request.htmx:
             raise

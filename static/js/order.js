@@ -27,11 +27,11 @@
     if (detail.elt.matches?.("[data-keeps-theirs]")) detail.path = location.pathname + location.search;
   });
 
-  document.body.addEventListener("htmx:afterSettle", () => {
+  document.body.addEventListener("htmx:afterSettle", ({ detail }) => {
     const row = returnTo && document.getElementById(returnTo);
-    if (!row || $("dialog[open]")) return;
+    if (!row || detail.target?.id !== "policy-table" || $("dialog[open]")) return;
     returnTo = "";
-    $("[data-edits], a", row)?.focus({ preventScroll: true });
+    ($("[data-edits]", row) || $("a", row))?.focus({ preventScroll: true });
     row.scrollIntoView({ block: "nearest" });
   });
 
