@@ -201,8 +201,15 @@ def policy_initial(policy: Policy, zone: str) -> dict[str, Any]:
         found[name] = _shown(moment, ZoneInfo(zone)) if moment else None
         found[f"kept_{name}"] = moment
     found["ends"] = "until" if policy.expires_at else "never"
-    fence: Mapping[str, Any] = policy.ringfence or {}
-    for lever, settings in fence.items():
-        found[f"fence_{lever}"] = settings["mode"]
-        found[f"fence_{lever}_entries"] = "\n".join(settings.get("entries", ()))
-    return found
+    return found | _fence(policy.ringfence or {})
+
+
+def fence_initial(fence: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form shows when this ringfence is proposed for a policy."""
+    return {"action": Action.PERMIT_RINGFENCED, **_fence(fence)}
+
+
+def _fence(fence: Mapping[str, Any]) -> dict[str, Any]:
+    found = {f"fence_{lever}": settings["mode"] for lever, settings in fence.items()}
+    entries = {f"fence_{lever}_entries": "\n".join(settings.get("entries", ())) for lever, settings in fence.items()}
+    return {**found, **entries}

@@ -18,7 +18,7 @@ from policies.engine.rules import RULE_FIELDS, FileRule
 from policies.linting import results
 from policies.linting.acceptance import accepted_at
 from policies.linting.finding import Finding
-from policies.linting.judging import plain_of
+from policies.linting.judging import plain_of, rule_words
 from policies.linting.reading import finding_of, homes
 from policies.linting.worlds import Owned, load_world
 from policies.models import Application, Kind, Policy
@@ -115,8 +115,14 @@ def findings_of_application(reach: Reach, application_id: UUID | str) -> list[Fi
     world = PolicySet(tuple(values.values()), policies, application.os, clock.to_ms(clock.now()))
     accepted, known = accepted_at(reach, [owner]), homes(reach, {owner})
     home = Owned(owner, application.name)
+    words = {r.id: rule_words(n, r) for value in values.values() for n, r in enumerate(value.rules, start=1)}
     return [
-        finding_of(plain_of(one, home, application.name, application.os), owner, accepted, known)
+        finding_of(
+            {**plain_of(one, home, application.name, application.os), "rule": words.get(one.subject, "")},
+            owner,
+            accepted,
+            known,
+        )
         for one in lint(world)
         if one.subject_type != "policy"
     ]

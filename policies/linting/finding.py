@@ -28,7 +28,8 @@ class Fix:
 class Finding:
     """`organization_id` is where the subject lives; `inherited`: above the organization that was looked at.
 
-    `key` tells it from the others of its organization. `accepted`: the acceptance in force, or whose day has come.
+    `rule`: its number and first condition. `key` tells it from the others of its organization. `accepted`: the
+    acceptance in force.
     """
 
     code: Code
@@ -49,6 +50,7 @@ class Finding:
     field: str = ""
     application_id: UUID | None = None
     application_name: str = ""
+    rule: str = ""
     others: tuple[UUID, ...] = ()
     details: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     accepted: AcceptedFinding | None = None

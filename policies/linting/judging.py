@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from policies.engine.lint import Code, Found, lint
+from policies.engine.lint import Code, Found, PolicySet, lint
+from policies.engine.rules import FileRule
 from policies.linting.worlds import Owned, World, load_world
 
 MOST_OF_A_CODE = 500
+_RULE_CHARACTERS = 200
 _NOT_ABOVE = frozenset({Code.UNUSED_APPLICATION, Code.SHARED_RULES})
 
 Plain = dict[str, Any]
@@ -22,9 +24,7 @@ def judge(organization_id: UUID) -> tuple[list[Plain], dict[str, int], int]:
     Raises NotFound.
     """
     world = load_world(organization_id)
-    found = [
-        plain for one in world.sets for found in lint(one) for plain in _plain(world, found, one.os, organization_id)
-    ]
+    found = [plain for one in world.sets for plain in _judged(world, one, organization_id)]
     counts = Counter(plain["code"] for plain in found if not plain["inherited"])
     found.sort(key=lambda plain: plain["inherited"])
     kept: Counter[tuple[str, bool]] = Counter()
@@ -36,7 +36,7 @@ def judge(organization_id: UUID) -> tuple[list[Plain], dict[str, int], int]:
     return findings, dict(counts), world.rules
 
 
-def _plain(world: World, found: Found, os: str, organization_id: UUID) -> Iterator[Plain]:
+def _plain(world: World, found: Found, os: str, organization_id: UUID, rules: Mapping[str, str]) -> Iterator[Plain]:
     """The finding as JSON; nothing when it would be wrong seen from here."""
     key = found.application or found.subject
     owner = world.policies[found.subject] if found.subject_type == "policy" else world.applications[key]
@@ -48,7 +48,26 @@ def _plain(world: World, found: Found, os: str, organization_id: UUID) -> Iterat
     if found.code is Code.UNUSED_APPLICATION and found.subject in world.used_beneath | world.hidden:
         return
     name = world.applications[found.application].name if found.application else ""
-    yield plain_of(found, owner, name, os, inherited=inherited)
+    yield {**plain_of(found, owner, name, os, inherited=inherited), "rule": rules.get(found.subject, "")}
+
+
+def _judged(world: World, policies: PolicySet, organization_id: UUID) -> Iterator[Plain]:
+    found = lint(policies)
+    named = {one.subject for one in found if one.subject_type == "rule"}
+    rules = {
+        rule.id: rule_words(number, rule)
+        for application in policies.applications
+        for number, rule in enumerate(application.rules, start=1)
+        if rule.id in named
+    }
+    for one in found:
+        yield from _plain(world, one, policies.os, organization_id, rules)
+
+
+def rule_words(number: int, rule: FileRule) -> str:
+    """A rule as a person tells it from its neighbors."""
+    text = rule.path or rule.certificate or rule.created_by or rule.process or rule.hash
+    return f"rule {number}: {text[:_RULE_CHARACTERS]}"
 
 
 def plain_of(found: Found, owner: Owned, application_name: str, os: str, *, inherited: bool = False) -> Plain:
@@ -70,4 +89,5 @@ def plain_of(found: Found, owner: Owned, application_name: str, os: str, *, inhe
         "organization": str(owner.organization_id or ""),
         "inherited": inherited,
         "os": os,
+        "rule": "",
     }

@@ -119,6 +119,7 @@ def finding_of(plain: Plain, seen_at: UUID | None, accepted: Accepted, owners: d
         field=plain["field"],
         application_id=application,
         application_name=plain["application_name"],
+        rule=plain.get("rule", ""),
         others=tuple(UUID(other) for other in plain["others"]),
         details=plain["details"],
         accepted=None if seen_at is None else accepted.get((seen_at, plain["code"], subject)),

@@ -30,7 +30,7 @@ def lint_policy_draft(request: PortalRequest, policy: UUID | None = None) -> Htt
             advice = linting.check_policy_draft(request.reach, draft, found.id if found else None, place=place)
         except PortalError:
             advice = []
-    return respond(request, "policies/lint_advice.html", {"findings": advice, "is_typing": True})
+    return respond(request, "policies/lint_draft.html", {"findings": advice}, fragments={"lint-findings"})
 
 
 @require_safe

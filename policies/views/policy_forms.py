@@ -13,10 +13,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from policies import authoring, choices, drafting, notices, schedule_words, week
 from policies.drafts import draft_of
 from policies.forms import DefaultForm
+from policies.linting.suggesting import fence_for
 from policies.models import Action, Policy
 from policies.names import name_warning
 from policies.notices.shown import notices_of
-from policies.policy_form import ACTION_CHOICES, ENDS, PolicyForm, policy_initial
+from policies.policy_form import ACTION_CHOICES, ENDS, PolicyForm, fence_initial, policy_initial
 from policies.schedules import DAYS, PRESETS, window_values
 from policies.views.policies import list_address, own_policy, read_place
 from portal.common import clock
@@ -49,7 +50,10 @@ def policy_edit(request: PortalRequest, policy: UUID) -> HttpResponse:
     found = own_policy(request, policy)
     if found.is_default:
         return _edit_default(request, found)
-    form = form_of(request, initial=policy_initial(found, request.organization.time_zone), policy=found)
+    initial = policy_initial(found, request.organization.time_zone)
+    if request.GET.get("suggest") == "ringfence":
+        initial |= fence_initial(fence_for(found))
+    form = form_of(request, initial=initial, policy=found)
     if _saves(request) and form.is_valid():
         was = draft_of(found, [application.id for application in found.named_applications])
         try:
