@@ -177,7 +177,8 @@ def _rule_form(request: PortalRequest, application: Application, editing: str) -
     if editing == "new":
         return RuleForm(initial={name: request.GET.get(name, "")[:4096] for name in RuleForm.base_fields})
     rule = queries.file_rule(request.reach, application.id, editing)
-    return RuleForm(initial={name: getattr(rule, name) for name in RuleForm.base_fields})
+    proposed = {name: request.GET.get(name, "")[:4096] for name in RuleForm.base_fields}
+    return RuleForm(initial={name: getattr(rule, name) or proposed[name] for name in RuleForm.base_fields})
 
 
 def visible_application(request: PortalRequest, application: UUID) -> Application:
