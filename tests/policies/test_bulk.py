@@ -90,10 +90,12 @@ def test_deleting_asks_first_and_undoing_makes_them_again_as_they_were(
     assert pending.filter(verb="policy.restored").count() == 3
 
 
-def test_deleted_policies_do_not_come_back_onto_a_number_that_is_taken(three: list[Policy]) -> None:
+def test_deleted_policies_do_not_come_back_onto_a_number_that_is_taken(
+    finance: ComputerGroup, three: list[Policy]
+) -> None:
     done = bulk.delete_policies(SYSTEM, [three[0].id], organization_id=three[0].organization_id)
     tools = Application.rows.get(name="Acme Tools")
-    other = a_policy(SYSTEM, at_group(three[1].target_group), tools, name="grp-new")
+    other = a_policy(SYSTEM, at_group(finance), tools, name="grp-new")
     Policy.rows.filter(id=other.id).update(order=three[0].order)
     assert done.step is not None
     with pytest.raises(Conflict, match="grp-new has the order 100,001 of grp-a"):

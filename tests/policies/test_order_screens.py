@@ -113,10 +113,12 @@ def test_the_toast_undoes_a_move_and_the_list_of_steps_does_it_later(tom: Client
     assert Entry.objects.within(SYSTEM).filter(verb="policy.moved.undone").count() == 1
 
 
-def test_undoing_refuses_and_names_what_changed_since(tom: Client, tools: Application, three: list[Policy]) -> None:
+def test_undoing_refuses_and_names_what_changed_since(
+    tom: Client, finance: ComputerGroup, tools: Application, three: list[Policy]
+) -> None:
     post(tom, f"{three[0].id}/move/", place="bottom")
     step = UndoStep.objects.within(SYSTEM).get()
-    taker = a_policy(SYSTEM, at_group(three[0].target_group), tools, name="grp-new", place=placing.at(100_001))
+    taker = a_policy(SYSTEM, at_group(finance), tools, name="grp-new", place=placing.at(100_001))
     refused = tom.post(f"/o/able-moose-accounting/undo/{step.id}/", headers={"HX-Request": "true"})
     assert "grp-new has taken 100,001" in refused["HX-Trigger"]
     authoring.delete_policy(SYSTEM, taker.id)
