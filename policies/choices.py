@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from policies import listing, queries
+from policies.application_names import shown_name
 from policies.listing import PolicyTerms
 from policies.models import Application, Kind, Level, Policy
 from portal.tenants import queries as tenants
@@ -39,16 +40,17 @@ def application_choices(reach: Reach, organization: Organization, *, of: Policy 
     that the policy `of` names already."""
     found: dict[str, list[tuple[str, str]]] = {"Own": [], "From above": [], "Built-in": [], "Hidden": []}
     if of is not None:
-        found["Hidden"] = [(str(a.id), _label(a)) for a in of.named_applications if a.hidden]
+        found["Hidden"] = [(str(a.id), _label(a, organization)) for a in of.named_applications if a.hidden]
     for application in queries.applications_for(reach, organization.id).filter(hidden=False):
         home = "Own" if application.organization_id == organization.id else "From above"
         label = "Built-in" if application.kind == Kind.BUILTIN else home
-        found[label].append((str(application.id), _label(application)))
+        found[label].append((str(application.id), _label(application, organization)))
     return [(label, choices) for label, choices in found.items() if choices]
 
 
-def _label(application: Application) -> str:
-    return f"{application.name} ({application.get_os_display()})" if application.os != "windows" else application.name
+def _label(application: Application, organization: Organization) -> str:
+    name = shown_name(application, organization)
+    return f"{name} ({application.get_os_display()})" if application.os != "windows" else name
 
 
 def neighbour_choices(

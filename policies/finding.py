@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import Q
 
 from policies import queries
+from policies.application_names import shown_name
 from policies.models import Application, FileRule, Policy
 from portal.common.registry import SearchHit
 from portal.common.templatetags.portcullis import address
@@ -45,4 +46,4 @@ def _application_hit(application: Application, organization: Organization | None
     home = organization or application.organization
     href = address("policies:application-detail", home, application=application.id)
     hint = application.organization.name if application.organization else "Built-in"
-    return SearchHit(application.name, "Application", href, hint)
+    return SearchHit(shown_name(application, organization), "Application", href, hint)

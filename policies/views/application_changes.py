@@ -31,9 +31,10 @@ _READ, _WRITE = Capability.APPLICATION_READ, Capability.APPLICATION_WRITE
 @needs(_WRITE)
 def application_create(request: PortalRequest) -> HttpResponse:
     """A new custom application of this organization, with its first rule when one is typed or comes in the address."""
-    form = ApplicationForm(request.POST or None, initial=request.GET.dict(), is_new=True)
+    posted = request.POST if request.method == "POST" else None
+    form = ApplicationForm(posted, initial=request.GET.dict(), is_new=True)
     boxes = {name: request.GET.get(name, "")[:4096] for name in (*RULE_FIELDS, "note")}
-    rule_form = RuleForm(request.POST or None, initial=boxes)
+    rule_form = RuleForm(posted, initial=boxes)
     if request.method == "POST" and form.is_valid() and rule_form.is_valid():
         try:
             made, has_rule = _create(request, form, rule_form)
@@ -99,7 +100,9 @@ def application_hide(request: PortalRequest, application: UUID) -> HttpResponse:
 def application_duplicate(request: PortalRequest, application: UUID) -> HttpResponse:
     """An own copy of any application that may be named here: a dialog that asks for the name, and the copy."""
     found = visible_application(request, application)
-    form = DuplicateForm(request.POST or None, initial={"name": f"{found.name} copy"[:120]})
+    form = DuplicateForm(
+        request.POST if request.method == "POST" else None, initial={"name": f"{found.name} copy"[:120]}
+    )
     if request.method == "POST" and form.is_valid():
         try:
             made = duplicate_application(
@@ -143,7 +146,7 @@ def application_file(request: PortalRequest) -> HttpResponse:
 @needs(_WRITE)
 def application_import(request: PortalRequest) -> HttpResponse:
     """Take in a file: first what comes in and what stands against it, then, with `confirmed`, the applications."""
-    form = ImportForm(request.POST or None, request.FILES or None)
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     context: dict[str, Any] = {"form": form}
     if request.method == "POST" and form.is_valid():
         text = form.cleaned_data["text"]

@@ -100,7 +100,7 @@ def _put_rule_errors(form: RuleForm, error: Invalid) -> None:
 def rule_paste(request: PortalRequest, application: UUID) -> HttpResponse:
     """Many rules at once from a pasted list. With a fault in one line nothing is saved and the text stays as it is."""
     found = own_application(request, application)
-    form = PasteForm(request.POST or None)
+    form = PasteForm(request.POST if request.method == "POST" else None)
     read = ReadRules()
     if request.method == "POST" and form.is_valid():
         read = read_rules(form.cleaned_data["lines"], found.os)
