@@ -47,7 +47,9 @@ class FollowForm(forms.Form):
     """Which organizations follow a baseline from now on."""
 
     followers = forms.MultipleChoiceField(
-        label="Organizations", widget=forms.CheckboxSelectMultiple, error_messages={"required": "Choose at least one."}
+        label="Organizations",
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+        error_messages={"required": "Choose at least one."},
     )
 
     def __init__(self, *args: Any, followers: Sequence[tuple[str, str]], **kwargs: Any) -> None:

@@ -9,7 +9,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from policies.baselines import drift, lifecycle, previewing, publishing, reading
+from policies.baselines import drift, lifecycle, origins, previewing, publishing, reading
 from policies.baselines.forms import BaselineForm, CarryForm, FollowForm
 from policies.baselines.lifecycle import Place
 from policies.models import Baseline
@@ -33,10 +33,11 @@ def baseline_list(request: PortalRequest) -> HttpResponse:
     organization = request.organization
     slug = organization.slug if organization else ""
     found = list(reading.baselines_listed(request.reach, organization=slug))
-    following = reading.subscriptions(request.reach)
+    following = reading.subscriptions(request.reach).filter(organization_id=organization.id) if organization else ()
     context = {
         "baselines": [b for b in found if not organization or b.organization_id == organization.id],
-        "following": following.filter(organization_id=organization.id) if organization else (),
+        "following": following,
+        "origins": origins.origins(request.reach, organization) if following else (),
         "due": reading.due_exceptions(request.reach, organization.id if organization else None),
         "may_write": bool(organization) and request.reach.can(_WRITE, organization.id),
     }

@@ -78,7 +78,12 @@ def test_exceptions_are_made_reviewed_and_ended(tess: Caller, made: dict[str, An
     followers = {"followers": [{"organization": "able-moose-accounting"}]}
     body(tess.post(f"baselines/{made['id']}/subscriptions/", followers))
     at, source = Subscription.rows.get(), Policy.rows.get(target_group=made["template"])
-    asked = {"subscription": str(at.id), "source": str(source.id), "kind": "changed", "reason": "Board only"}
+    asked: dict[str, Any] = {
+        "subscription": str(at.id),
+        "source": str(source.id),
+        "kind": "changed",
+        "reason": "Board only",
+    }
     asked = {**asked, "review_on": LATER, "changes": {"users": ["board"]}}
     body(tess.post("baseline-exceptions/?dry_run=true", asked), 201)
     assert not BaselineException.rows.exists()

@@ -153,6 +153,17 @@ def test_a_customer_reads_its_own_part_and_no_more(
     assert otto.get(f"{MOOSE}/policies/baselines/{followed.id}/").status_code == 404
 
 
+def test_a_customer_is_told_what_comes_from_where(
+    desk: Client, followed: Baseline, able_moose: Organization, northwind: Organization
+) -> None:
+    a_policy(
+        SYSTEM, at_organization(able_moose), an_application(SYSTEM, able_moose, "Own Tools"), name="org-own-permit"
+    )
+    page = text(desk, f"{MOOSE}/policies/baselines/").split("What comes from where")[1]
+    assert "Workstations version 1" in page.split("org-zoom-permit")[1].split("</tr>")[0]
+    assert "own" in page.split("org-own-permit")[1].split("</tr>")[0].replace("org-own", "")
+
+
 def test_stopping_keeps_the_policies(desk: Client, followed: Baseline, able_moose: Organization) -> None:
     at = Subscription.rows.get()
     assert "Stop following Workstations?" in text(desk, f"{MOOSE}/policies/following/{at.id}/stop/")
