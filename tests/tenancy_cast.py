@@ -37,9 +37,11 @@ from policies.models import (
     FileRule,
     Level,
     Policy,
+    UndoStep,
 )
 from policies.modes import ModeDraft
 from policies.scopes import Scope
+from policies.upkeep import certificates
 from portal.accounts.models import ApiToken, Role, User
 from portal.common import clock
 from portal.tenants.models import Computer, ComputerGroup, Entry, Mode, Organization
@@ -73,6 +75,7 @@ class Cast:
     entry: Entry
     person: User
     token: ApiToken
+    step: UndoStep
     baseline: Baseline
     exception: BaselineException
     shared_group: ComputerGroup
@@ -85,6 +88,7 @@ class Cast:
             *(self.group, self.computer, self.computer_key, self.application, self.rule, self.policy, self.setting),
             *(self.baseline, self.exception),
             *(self.request, self.install_key, self.deployment, self.update, self.entry, self.person, self.token),
+            self.step,
         )
         return {str(thing.id) for thing in own} | {str(self.organization.id), self.event.id}
 
@@ -130,6 +134,8 @@ PARAMETERS: dict[str, Any] = {
     "setting_id": lambda cast: cast.setting.id,
     "event_id": lambda cast: cast.event.id,
     "key_id": lambda cast: cast.install_key.id,
+    "step": lambda cast: cast.step.id,
+    "step_id": lambda cast: cast.step.id,
     "deployment_id": lambda cast: cast.deployment.id,
 }
 # Addresses outside /o/, /all/ and /api/v1/, and why the walk has nothing to ask of them.
@@ -248,6 +254,7 @@ def gather(able_moose: Organization, northwind: Organization) -> Cast:
         entry=Entry.rows.filter(organization_id=able_moose.id).latest("at"),
         person=person,
         token=ApiToken.rows.get(user=person),
+        step=a_step(able_moose),
         baseline=exception.subscription.baseline,
         exception=exception,
         shared_group=shared_group,
@@ -277,3 +284,10 @@ def an_exception(of: Organization, application: Application) -> BaselineExceptio
     day = reading.today() + timedelta(days=30)
     at = carried.done[0][0].id
     return exempting.make_exception(SYSTEM, at, source.id, kind="without", reason=MARKER, review_on=day)
+
+
+def a_step(of: Organization) -> UndoStep:
+    """Something that can be undone."""
+    rules = [RuleDraft(path=rf"c:\{MARKER.lower()}\*", certificate="CN=Old")]
+    catalogue.create_application(SYSTEM, organization_id=of.id, name=f"{MARKER} signed", os="windows", rules=rules)
+    return certificates.replace_certificate(SYSTEM, of.id, old="CN=Old", new=f"CN={MARKER}", how="beside")
