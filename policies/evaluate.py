@@ -70,12 +70,16 @@ _engines = _Engines(_MOST_ENGINES)
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One question and its decision. `facts` are in normal form. `applications`: by id, those saved ones that match
-    them or cannot be read; no other one has a say. `rules`: all that may apply in the organization."""
+    """One question and its decision. `facts` are in normal form, `told` as they were given.
+
+    `applications`: by id, those saved ones that match them or cannot be read; no other one has a say. `rules`: all that
+    may apply in the organization.
+    """
 
     decision: Decision
     places: Places
     place: Place
+    told: FileFacts
     facts: FileFacts
     at_ms: int
     rules: Rules
@@ -130,7 +134,7 @@ def judged(
         decision = engine.explain(seen, place, at_ms)
         matter = engine.matching_rules(seen).keys() | engine.unreadable_applications
     applications = {a: kept.rules.applications[a] for a in matter if a in kept.rules.applications}
-    return Case(decision, places, place, seen, at_ms, kept.rules, applications)
+    return Case(decision, places, place, facts, seen, at_ms, kept.rules, applications)
 
 
 def evaluate_at(

@@ -107,10 +107,10 @@ def _altered(
         for name, was, now in zip(_NAMES, before[spot], after[spot], strict=True):
             if was != now:
                 counts[name, spot[0], spot[1], _text(name, was), _text(name, now)] += number
-    for (name, organization, group, was_text, now_text), number in counts.items():
+    for (changed, organization, group, was_text, now_text), number in counts.items():
         there = places[organization]
         yield Altered(
-            SettingName(name).label,
+            SettingName(changed).label,
             there.organization.name,
             there.groups[group].name if group in there.groups else "",
             was_text,

@@ -226,7 +226,7 @@ def _created(case: Case, policies: tuple[Policy, ...], by_id: Mapping[str, Polic
     if deny is not None and (deny.is_default or deny.order <= LAST_BUILTIN):
         deny = None  # a permit at the bottom stands before the one, and never before the other
     order = DEFAULT - 1 if deny is None else deny.order - _STEP // 2
-    for rule, what in ((lasting_rule(case.facts), _NARROW), (exact_rule(case.facts), _EXACT)):
+    for rule, what in ((lasting_rule(case.told), _NARROW), (exact_rule(case.told), _EXACT)):
         if rule is None:
             continue
         file_rule = FileRule(NEW, rule.hash, rule.path, rule.process, rule.created_by, rule.certificate)

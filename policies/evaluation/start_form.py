@@ -55,6 +55,10 @@ class StartForm(forms.Form):
     def conditions(self) -> list[forms.BoundField]:
         return [self[box] for box in _LABELS]
 
+    def proposed(self) -> RuleDraft:
+        """The rule as the form shows it, typed or not."""
+        return RuleDraft(**{box: str(self[box].value() or "") for box in _LABELS})
+
     def rule(self) -> RuleDraft:
         """The rule as typed, of a valid form."""
         return RuleDraft(**{box: self.cleaned_data[box] for box in _LABELS})

@@ -19,6 +19,7 @@ from policies.evaluation.start_form import StartForm
 from policies.evaluation.who_else import WhoElse, who_else
 from policies.models import Level
 from policies.scopes import Scope
+from policies.strength import strength
 from portal.common import clock
 from portal.common.errors import PortalError
 from portal.common.forms import put_errors
@@ -130,6 +131,7 @@ def evaluate_start(request: PortalRequest) -> HttpResponse:
     context = {
         "form": form,
         "question": question,
+        "strength": strength(form.proposed(), question.os),
         "back": f"{address('policies:evaluate', request.organization)}?{_question_only(request)}",
     }
     return respond(request, "policies/evaluate_start.html", context, status=422 if form.errors else 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -34,11 +35,11 @@ def tom(as_user: AsUser, technician: User, fin_01: Computer, brisk_otter: Organi
     return as_user(technician)
 
 
-def address(of: Organization, name: str = "policies:evaluate", **query: object) -> str:
+def address(of: Organization, name: str = "policies:evaluate", /, **query: Any) -> str:
     return f"{reverse(name, args=[of.slug])}?{urlencode(query)}"
 
 
-def ask(tom: Client, of: Organization, status: int = 200, **query: object) -> str:
+def ask(tom: Client, of: Organization, status: int = 200, /, **query: Any) -> str:
     response = tom.get(address(of, **query))
     assert response.status_code == status, response.content[:500]
     return response.content.decode()
@@ -92,7 +93,7 @@ def _rule(**boxes: str) -> object:
 def test_a_question_that_cannot_be_judged_says_what_is_wrong(
     tom: Client, able_moose: Organization, query: dict[str, str], told: str
 ) -> None:
-    assert told in ask(tom, able_moose, status=422, **query)
+    assert told in ask(tom, able_moose, 422, **query)
 
 
 def test_a_computer_of_another_organization_is_not_known(
@@ -101,7 +102,7 @@ def test_a_computer_of_another_organization_is_not_known(
     surgery = factories.group(brisk_otter, "Surgery")
     other = factories.computer(surgery, "sur-01")
     for where in (other.id, "sur-01", surgery.id):
-        ask(tom, able_moose, status=422, where=where, path=PATH)
+        ask(tom, able_moose, 422, where=where, path=PATH)
 
 
 def test_a_path_of_another_system_is_told(tom: Client, able_moose: Organization) -> None:

@@ -112,7 +112,7 @@ def test_a_new_permit_is_offered_by_what_is_exact_and_by_what_lasts_at_this_comp
         ("create_permit", "computer", False),
     ]
     lasting = found[1].rule
-    assert lasting == RuleDraft(certificate="cn=acme ltd", path=r"c:\program files\acme tools\tool.exe")
+    assert lasting == RuleDraft(certificate="CN=Acme Ltd", path=r"C:\Program Files\Acme Tools\tool.exe")
     made = an_application(reach, fin_01.organization, "New", rules=[lasting])
     a_policy(reach, at_computer(fin_01), made)
     assert evaluate(reach, facts=TOOL, computer=fin_01).effect == "permitted"
