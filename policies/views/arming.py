@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from policies import arming
@@ -74,10 +74,13 @@ def _done(request: PortalRequest, sent: Sent, said: str) -> HttpResponse:
     toast: dict[str, Any] = {"text": f"{said} {_told(sent)}"}
     if there:
         toast |= {"href": there, "linkText": "Deployment"}
-    answer = HttpResponse()
+    # On the policy's own page only its chip changes: what is typed there stays.
+    answer = render(request, "policies/arm_actions.html", {"policy": sent.policy, "is_swapped": True})
     events = {"toast": toast, "dialog-done": {}, "changes-made": {}, "policies-changed": {}, "deployment-started": {}}
     answer["HX-Trigger"] = json.dumps(events)
-    answer["HX-Location"] = json.dumps({"path": _shown(request), "target": "#policy-table", "swap": "outerHTML"})
+    listed = _listed(request)
+    if listed:
+        answer["HX-Location"] = json.dumps({"path": listed, "target": "#policy-table", "swap": "outerHTML"})
     return answer
 
 
@@ -87,8 +90,8 @@ def _told(sent: Sent) -> str:
     return f"Not sent yet: {sent.why_not}" if sent.why_not else "It waits as a pending change."
 
 
-def _shown(request: PortalRequest) -> str:
-    """The list as it is on the screen, or the plain list when something else is."""
-    plain = address("policies:policy-list", request.organization)
+def _listed(request: PortalRequest) -> str:
+    """The list as it is on the screen; empty when something else is."""
     current = request.htmx.current_url_abs_path or ""
-    return current if current.partition("?")[0] == plain else f"{plain}?include_disabled=true"
+    is_list = current.partition("?")[0] == address("policies:policy-list", request.organization)
+    return current if is_list else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -196,6 +197,8 @@ def test_it_is_armed_on_screen_and_says_why_nothing_was_sent(
     assert "each computer turns it off" in client.get(page).content.decode()
     answer = client.post(page, {"until": "2h", "deploy": "on"}, headers={"HX-Request": "true", "HX-Target": "dialog"})
     assert answer.status_code == 200
+    assert re.search(r"armed, (2 h 00|1 h 59) min left", re.sub(r"<[^>]+>", "", answer.content.decode()))
+    assert "Disarm…" in answer.content.decode()
     assert "Not sent yet: No computer of Finance is enrolled yet" in answer["HX-Trigger"]
     assert Policy.rows.get(id=scripts.id).is_armed()
     off = client.post(f"/o/able-moose-accounting/policies/{scripts.id}/disarm/", {"deploy": "off"})

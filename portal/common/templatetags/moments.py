@@ -74,6 +74,17 @@ def ago(moment: datetime) -> str:
     return f"in {length(seconds)}" if seconds < 0 else f"{length(seconds)} ago"
 
 
+def left(moment: datetime) -> str:
+    """`1 h 59 min left`, `29:58 left`, `12 s left`, `over`; static/js/countdown.js says it with the same words."""
+    seconds = -int((clock.now() - moment).total_seconds() // 1)
+    if seconds <= 0:
+        return "over"
+    if seconds < 60:
+        return f"{seconds} s left"
+    hours, minutes = divmod(seconds // 60, 60)
+    return f"{hours} h {minutes:02d} min left" if hours else f"{minutes}:{seconds % 60:02d} left"
+
+
 def element(moment: datetime | None, words: str, zone: ZoneInfo, *, is_relative: bool) -> SafeString:
     if moment is None:
         return format_html('<span class="quiet">{}</span>', "–")

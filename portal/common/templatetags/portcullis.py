@@ -233,8 +233,7 @@ def left(context: Any, moment: datetime | None) -> SafeString:
     """How long until then; the browser counts it down each second. The exact time is its title."""
     if moment is None:
         return moments.element(None, "", moments.zone_of(context), is_relative=False)
-    seconds = (moment - clock.now()).total_seconds()
-    words = f"{moments.length(seconds)} left" if seconds > 0 else "over"
+    words = moments.left(moment)
     exact = moments.exact(moment, moments.zone_of(context))
     return format_html('<time datetime="{}" title="until {}" data-left>{}</time>', moment.isoformat(), exact, words)
 
