@@ -10,7 +10,7 @@ from rest_framework import serializers
 from policies.application_list import MANY_HASHES, ORIGINS, SORTS, UNUSED_WEEKS
 from policies.application_rows import ApplicationRow
 from policies.models import Category, FileRule, Kind
-from policies.portable import FORMAT
+from policies.portable import FORMAT, Incoming
 from policies.rule_lists import MOST_LINES
 from policies.strength import strength
 from portal.common.api.serializers import InstantField, QuerySerializer, ReferenceField, StrictSerializer
@@ -229,10 +229,13 @@ class PortableFileAnswer(serializers.Serializer[Any]):
 class IncomingAnswer(serializers.Serializer[Any]):
     name = serializers.CharField()
     os = serializers.CharField()
-    rules = serializers.IntegerField(source="rules.__len__")
+    rules = serializers.SerializerMethodField(help_text="How many.")
     comes_in = serializers.BooleanField()
     taken = serializers.BooleanField(help_text="There is one of this name already.")
     faults = serializers.ListField(child=serializers.CharField())
+
+    def get_rules(self, incoming: Incoming) -> int:
+        return len(incoming.rules)
 
 
 class PortableAnswer(serializers.Serializer[Any]):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from html import escape, unescape
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from audit import search
+from audit.search_terms import EventTerms
 from policies import queries
 from policies.catalogue import RuleDraft
 from policies.models import Application, FileRule
@@ -113,6 +116,16 @@ def test_a_sighting_becomes_an_application_with_its_first_rule(tom: Client) -> N
     assert wrong.status_code == 422
     assert 'value="regex:("' in wrong.content.decode()
     assert not Application.objects.within(SYSTEM).filter(name="Other").exists()
+
+
+def test_the_audit_leads_to_a_new_application_with_the_rule_prefilled(tom: Client, fin_01: Computer) -> None:
+    send(fin_01, event(1, path=r"C:\acme tools\a&b.ps1", certificate="CN=Acme, O=Acme & Co", decision=DENY))
+    (row,) = search.events(SYSTEM, EventTerms()).rows
+    html = page(tom, f"{MOOSE}/audit/{row.id}/")
+    there = unescape(html.split(f'href="{MOOSE}/applications/new/')[1].split('"')[0])
+    form = page(tom, f"{MOOSE}/applications/new/{there}")
+    assert escape(r'value="C:\acme tools\a&b.ps1"', quote=False) in form
+    assert escape('value="CN=Acme, O=Acme & Co"', quote=False) in form
 
 
 def test_a_built_in_application_is_copied_from_its_page(tom: Client, able_moose: Organization) -> None:
