@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from policies import bulk
+from policies import bulk, queries
 from policies.bulk import Done, NotAll
 from policies.models import Status
 from policies.views.policies import CHANGED, list_address, show_list
@@ -21,6 +21,7 @@ from portal.common.htmx import PortalRequest, needs, respond
 from portal.common.templatetags.portcullis import address
 from portal.tenants.capabilities import Capability
 
+_NAMED = 12
 _VERBS = {"enable": "Enable", "disable": "Disable", "delete": "Delete", "status": "Set status of"}
 
 
@@ -83,6 +84,8 @@ def _dialog(request: PortalRequest, verb: str, ids: list[UUID], *, refused: NotA
         "refused": refused,
         "rest": [one for one in ids if one not in stuck],
         "count": len(ids),
+        "named": queries.policies(request.reach).filter(id__in=ids)[:_NAMED],
+        "more": max(0, len(ids) - _NAMED),
         "status": request.POST.get("status", ""),
         "statuses": Status.choices,
         "back": list_address(request),

@@ -40,7 +40,10 @@ window.portcullis = (() => {
     const act = run || (undo && (() => window.htmx.ajax("POST", undo, { target: "#live", swap: "none" })));
     if (act) {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
-      if (undo) button.dataset.key = "u";
+      if (undo) {
+        $$('[data-key="u"]', box).forEach((older) => delete older.dataset.key); // the key is for the newest step
+        button.dataset.key = "u";
+      }
       button.addEventListener("click", () => {
         line.remove();
         act();
