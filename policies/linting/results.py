@@ -108,7 +108,7 @@ def refresh(organization_id: UUID) -> bool:
 
 
 def key_of(organization_id: UUID) -> str:
-    """What a result is good for: what lint says by now, the revisions of the organization and of all above it, the day."""
+    """What a result is good for: this lint, the revisions of the organization and of all above it, the day."""
     with reaching(system_reach("lint")) as system:
         line = [organization_id, *queries.ancestors(system, organization_id)]
         made_of = (FORMAT, changes.revisions(system, line), str(clock.now().date()))

@@ -36,8 +36,8 @@ def screens(portal: RunningPortal) -> dict[str, str]:
         "policies": f"{O}/policies/", "policy-new": f"{O}/policies/new/",
         "policy": f"/o/able-moose/policies/{policy['id']}/edit/", "pending": f"{O}/pending/",
         "deployments": f"{O}/deployments/", "deployment": f"/all/deployments/{deployment['id']}/",
-        "journal": f"{O}/journal/", "settings": f"{O}/settings/", "lint": f"{O}/lint/", "people": f"{O}/settings/people/",
-        "tokens": f"{O}/settings/tokens/", "all": "/all/", "organizations": "/all/organizations/",
+        "journal": f"{O}/journal/", "settings": f"{O}/settings/", "people": f"{O}/settings/people/",
+        "tokens": f"{O}/settings/tokens/", "lint": f"{O}/lint/", "all": "/all/", "organizations": "/all/organizations/",
         "all-audit": "/all/audit/", "all-policies": "/all/policies/", "account": "/account/", "help": "/help/",
     }  # fmt: skip
 
