@@ -14,6 +14,7 @@ from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, W
 from django.db.models.functions import RowNumber
 
 from policies import match_counts, queries
+from policies.application_findings import finding_counts
 from policies.application_names import shown_name
 from policies.match_counts import Matches
 from policies.models import Application, FileRule, Level, PolicyApplication
@@ -67,7 +68,8 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationRow:
-    """One line. `strength` is None without a rule; `matches` and `computers` are of the last 30 days."""
+    """One line. `strength` is None without a rule; `matches` and `computers` are of the last 30 days. `findings`: what
+    lint keeps about it, 0 where no one organization is looked at."""
 
     application: Application
     name: str
@@ -76,6 +78,7 @@ class ApplicationRow:
     uses: tuple[Use, ...]
     matches: Matches
     computers: int
+    findings: int = 0
 
 
 def application_rows(
@@ -89,6 +92,7 @@ def application_rows(
     used = uses_of(reach, organization, ids)
     matches = match_counts.of_applications(here, ids)
     computers = computers_seen()(here, ids, WINDOW_DAYS)
+    findings = finding_counts(reach, organization, ids) if organization else {}
     return [
         ApplicationRow(
             application=one,
@@ -98,6 +102,7 @@ def application_rows(
             uses=used.get(one.id, ()),
             matches=matches.get(one.id, match_counts.NONE),
             computers=computers.get(one.id, 0),
+            findings=findings.get(one.id, 0),
         )
         for one in applications
     ]

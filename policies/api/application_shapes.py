@@ -123,6 +123,7 @@ class ApplicationAnswer(serializers.Serializer[Any]):
     policies_by_scope = _Row(lambda row: {use.level: use.number for use in row.uses}, help_text="Level to number.")
     matches_30d = _Row(lambda row: row.matches.count)
     last_matched_at = _Row(_last_match_of, help_text="Within the last 30 days; else null.")
+    findings = _Row(lambda row: row.findings, help_text="What lint keeps about it; 0 unless an organization is asked.")
     computers_30d = _Row(lambda row: row.computers)
     created_at = InstantField()
     created_by = serializers.CharField()

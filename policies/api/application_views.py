@@ -34,7 +34,9 @@ EXAMPLE_RULE = {
     "created_by": r"c:\program files\acmermm\acme_agent.exe",
     "note": "nightly inventory",
 }
-_VOLATILE = frozenset({"policy_count", "policies_by_scope", "matches_30d", "last_matched_at", "computers_30d"})
+_VOLATILE = frozenset(
+    {"policy_count", "policies_by_scope", "matches_30d", "last_matched_at", "computers_30d", "findings"}
+)
 _READ, _WRITE = Capability.APPLICATION_READ, Capability.APPLICATION_WRITE
 
 

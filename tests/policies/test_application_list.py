@@ -13,6 +13,8 @@ from policies.application_list import MANY_HASHES, ApplicationTerms, application
 from policies.application_names import shown_name
 from policies.application_rows import application_rows
 from policies.catalogue import RuleDraft
+from policies.linting import reading as lint_reading
+from policies.linting import results as lint_results
 from policies.models import Application, FileRule, MatchCount
 from policies.rule_lists import add_file_rules
 from portal.accounts.models import User
@@ -21,6 +23,7 @@ from portal.common.paging import keyset
 from portal.common.uuid7 import uuid7
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
+from portal.tenants.scoping import reaching
 from tests import factories
 from tests.policies.conftest import a_policy, an_application, at_group, at_organization, globally
 
@@ -160,6 +163,24 @@ def test_a_line_tells_rules_by_kind_the_weakest_rule_use_by_scope_and_matches(
     assert [use.words for use in everywhere.uses] == ["1 global", "1 organization", "1 group"]
 
 
+def test_what_lint_keeps_about_an_application_and_its_rules_is_counted(reach: Reach, able_moose: Organization) -> None:
+    weak = an_application(reach, able_moose, "Weak", rules=[RuleDraft(path=r"*\a.exe"), RuleDraft(path=r"*\b.exe")])
+    fine = an_application(
+        reach, able_moose, "Fine", rules=[RuleDraft(certificate="CN=A", path=r"c:\program files\a\*")]
+    )
+    with reaching(SYSTEM):
+        assert lint_results.refresh(able_moose.id)
+    with reaching(reach):
+        kept = [
+            one for one in lint_reading.findings(reach, able_moose.id) if one.subject_type in ("rule", "application")
+        ]
+        of_weak = [one for one in kept if weak.id in (one.application_id, one.subject_id)]
+        rows = {row.name: row.findings for row in application_rows(reach, able_moose, [weak, fine])}
+    assert rows["Weak"] == len(of_weak)
+    assert len(of_weak) >= 2
+    assert rows["Fine"] < rows["Weak"]
+
+
 def test_a_parents_application_is_told_with_the_parents_name_and_ones_own_is_not(
     owner_reach: Reach, northwind: Organization, able_moose: Organization
 ) -> None:
@@ -179,9 +200,9 @@ def test_the_list_costs_the_same_few_statements_however_many_rules_there_are(
         if number % 3 == 0:
             add_file_rules(SYSTEM, one.id, rules=[RuleDraft(hash=f"{number:02}{n:062x}") for n in range(300)])
     assert FileRule.objects.within(SYSTEM).count() > 6_000
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         html = tom.get(f"{MOOSE}/applications/").content.decode()
     assert html.count('name="ids"') == 50
     assert len(html) < 150_000
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(32):
         assert "hash 300" in tom.get(f"{MOOSE}/applications/?many_hashes=&sort=-rules").content.decode()
