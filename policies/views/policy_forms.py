@@ -15,6 +15,7 @@ from policies.drafts import draft_of
 from policies.forms import DefaultForm
 from policies.linting.suggesting import fence_for
 from policies.models import Action, Policy
+from policies.moving import RenumberingUnseen
 from policies.names import name_warning
 from policies.notices.shown import notices_of
 from policies.policy_form import ACTION_CHOICES, ENDS, PolicyForm, fence_initial, policy_initial
@@ -36,8 +37,10 @@ def policy_create(request: PortalRequest) -> HttpResponse:
         try:
             place = read_place(form.cleaned_data["place"] or "bottom")
             draft = drafting.draft_from(request.reach, form.wanted())
-            authoring.create_policy(request.reach, draft=draft, place=place)
+            authoring.create_policy(request.reach, draft=draft, place=place, agreed=request.POST.get("agreed", ""))
             return redirect(list_address(request))
+        except RenumberingUnseen as error:
+            return _respond(request, form, asked=error)
         except PortalError as error:
             put_errors(form, error)
     return _respond(request, form)
@@ -134,11 +137,15 @@ def _proposed(request: PortalRequest) -> dict[str, Any]:
     return found
 
 
-def _respond(request: PortalRequest, form: PolicyForm, *, policy: Policy | None = None) -> HttpResponse:
+def _respond(
+    request: PortalRequest, form: PolicyForm, *, policy: Policy | None = None, asked: RenumberingUnseen | None = None
+) -> HttpResponse:
+    """`asked`: which policies must be renumbered for this one; it is created once that was seen."""
     rows = week.done_to(form.week, request.POST.get("schedule-do", ""))
     context: dict[str, Any] = {
         "form": form,
         "policy": policy,
+        "asked": asked,
         "rows": rows,
         "ends": ENDS,
         "notices": notices_of(request.reach, policy.id) if policy else (),
@@ -148,7 +155,7 @@ def _respond(request: PortalRequest, form: PolicyForm, *, policy: Policy | None 
         **_naming(request, form),
         **_week(request, rows),
     }
-    return respond(request, "policies/form.html", context, status=422 if form.errors else 200)
+    return respond(request, "policies/form.html", context, status=422 if form.errors or asked else 200)
 
 
 def _week(request: PortalRequest, rows: list[week.TypedRow]) -> dict[str, Any]:

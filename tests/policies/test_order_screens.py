@@ -170,3 +170,22 @@ def test_over_rest_a_dry_run_shows_the_renumbering_and_a_late_move_is_a_conflict
     assert (undone.status_code, undone.json()["undone_by"]) == (200, f"script ({technician.name})")
     assert orders(three[0]) == [100_001]
     assert caller.post(f"undo-steps/{moved['undo_step']}/undo/", {}).status_code == 409
+
+
+def test_a_new_policy_on_top_is_created_once_the_renumbering_was_seen(
+    tom: Client, finance: ComputerGroup, tools: Application, three: list[Policy]
+) -> None:
+    body = {
+        "scope": f"group:{finance.id}", "applications": [str(tools.id)], "action": "permit", "enabled": "on",
+        "place": "top", "name": "grp-new",
+    }  # fmt: skip
+    asked = tom.post(f"{LIST}new/", body)
+    assert (asked.status_code, "No number is free at that place" in asked.content.decode()) == (422, True)
+    assert not Policy.rows.filter(name="grp-new").exists()
+    made = tom.post(f"{LIST}new/", {**body, "agreed": asked.context["asked"].fingerprint})
+    assert made.status_code == 302
+    assert orders(Policy.rows.get(name="grp-new"), *three) == [100_001, 100_101, 100_201, 100_301]
+    step = UndoStep.objects.within(SYSTEM).get(kind="policy.created")
+    tom.post(f"/o/able-moose-accounting/undo/{step.id}/")
+    assert orders(*three) == [100_001, 100_101, 100_201]
+    assert not Policy.rows.filter(name="grp-new").exists()
