@@ -176,7 +176,7 @@ def test_the_screen_shows_the_list_and_what_holds_where(
     with reaching(factories.SYSTEM) as system:
         put(system, at_group(finance), False)
     page = tom.get(address(able_moose, where="FIN-01")).content.decode()
-    assert "What holds at <bdi>fin-01</bdi>" in page
+    assert "Effective values at <bdi>fin-01</bdi>" in page
     assert ">Off<" in page
     assert "has no computer or group called" in tom.get(address(able_moose, where="nobody")).content.decode()
 
