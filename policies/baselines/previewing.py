@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -12,9 +12,11 @@ from django.db.models import Count, Q
 
 from policies.baselines import reading
 from policies.baselines.followers import Follower, Following, load_following
+from policies.baselines.lifecycle import Place
 from policies.baselines.planning import NoRoom, Step
 from policies.baselines.terms import Item, differing
 from policies.models import Baseline, PolicyApplication, Subscription
+from portal.tenants import queries as tenants
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Computer
 from portal.tenants.reach import Reach
@@ -83,10 +85,28 @@ def preview(reach: Reach, baseline: Baseline, *, subscription_ids: Collection[UU
     newest = following.versions.get(baseline.version, [])
     items = following.live if following.live is not None else newest
     is_new = items != newest or baseline.version == 0
+    return Preview(baseline, baseline.version + is_new, is_new, _outlooks(reach, following, items))
+
+
+def preview_following(reach: Reach, baseline: Baseline, places: Iterable[Place]) -> Preview:
+    """What `lifecycle.follow` would do at these places: of the newest version, or of the template before the first."""
+    wanted = {(place.organization_id, place.group_id) for place in places}
+    organizations = {o.id: o for o in tenants.organizations(reach).filter(id__in={o for o, _ in wanted})}
+    groups = {g.id: g for g in tenants.groups(reach).filter(id__in={g for _, g in wanted if g})}
+    rows = [
+        Subscription(baseline=baseline, organization=organizations[o], target_group=groups.get(g) if g else None)
+        for o, g in sorted(wanted, key=str)
+        if o in organizations
+    ]
+    following = load_following(reach, baseline, rows)
+    items = following.versions.get(baseline.version, []) if baseline.version else following.live or []
+    return Preview(baseline, baseline.version or 1, baseline.version == 0, _outlooks(reach, following, items))
+
+
+def _outlooks(reach: Reach, following: Following, items: list[Item]) -> tuple[Outlook, ...]:
     own = _own_policies(reach, following, items)
     computers = _computers(reach, following)
-    outlooks = [_outlook(reach, following, follower, items, own, computers) for follower in following.followers]
-    return Preview(baseline, baseline.version + is_new, is_new, tuple(outlooks))
+    return tuple(_outlook(reach, following, follower, items, own, computers) for follower in following.followers)
 
 
 def _outlook(

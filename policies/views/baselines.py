@@ -138,7 +138,7 @@ def baseline_carry(request: PortalRequest, baseline: UUID) -> HttpResponse:
 @require_http_methods(_METHODS)
 @needs(_WRITE)
 def baseline_follow(request: PortalRequest, baseline: UUID) -> HttpResponse:
-    """Choose which organizations follow from now on."""
+    """Choose which organizations follow from now on; see what that does there; let them follow."""
     found = own_baseline(request, baseline)
     offered = lifecycle.candidates(request.reach, found)
     choices = [
@@ -149,6 +149,12 @@ def baseline_follow(request: PortalRequest, baseline: UUID) -> HttpResponse:
     form = FollowForm(request.POST or None, followers=choices)
     if request.method == "POST" and form.is_valid():
         places = [_place(text) for text in form.cleaned_data["followers"]]
+        if "sure" not in request.POST:
+            seen = previewing.preview_following(request.reach, found, places)
+            chosen = form.cleaned_data["followers"]
+            return respond(
+                request, "policies/baseline_carry.html", {"baseline": found, "preview": seen, "followers": chosen}
+            )
         try:
             carried = lifecycle.follow(request.reach, found.id, places=places)
             return respond(request, "policies/baseline_carried.html", {"carried": carried}, events=_CHANGED)

@@ -44,7 +44,9 @@ def baseline(desk: Client, northwind: Organization) -> Baseline:
 
 @pytest.fixture
 def followed(desk: Client, baseline: Baseline, able_moose: Organization) -> Baseline:
-    answer = desk.post(f"{MSP}/policies/baselines/{baseline.id}/customers/", {"followers": [f"{able_moose.id}:"]})
+    answer = desk.post(
+        f"{MSP}/policies/baselines/{baseline.id}/customers/", {"followers": [f"{able_moose.id}:"], "sure": "yes"}
+    )
     assert answer.status_code == 200
     assert b"Able Moose Accounting" in answer.content
     return baseline
@@ -75,6 +77,19 @@ def test_customers_are_offered_until_they_follow(desk: Client, followed: Baselin
     assert "Brisk Otter Dental" in page
     assert "Able Moose Accounting" not in page.split("<fieldset")[1].split("</fieldset>")[0]
     assert "In step" in text(desk, f"{MSP}/policies/baselines/{followed.id}/?tab=customers")
+
+
+def test_what_following_would_do_is_seen_before(
+    desk: Client, baseline: Baseline, able_moose: Organization, brisk_otter: Organization
+) -> None:
+    zoom = Policy.rows.get(target_group=baseline.source_group_id).named_applications[0]
+    own = a_policy(SYSTEM, at_organization(able_moose), zoom, name="org-own-permit")
+    Policy.rows.filter(id=own.id).update(order=900_000)
+    chosen = [f"{able_moose.id}:", f"{brisk_otter.id}:"]
+    seen = desk.post(f"{MSP}/policies/baselines/{baseline.id}/customers/", {"followers": chosen}).content.decode()
+    assert "Let 2 organizations follow" in seen
+    assert "org-own-permit (900,000) comes after org-zoom-permit" in seen
+    assert not Subscription.rows.exists()
 
 
 def test_carrying_is_reviewed_then_done(desk: Client, followed: Baseline, able_moose: Organization) -> None:
@@ -137,7 +152,9 @@ def test_drift_is_filtered_exported_and_put_back(desk: Client, followed: Baselin
 def test_a_customer_reads_its_own_part_and_no_more(
     as_user: AsUser, desk: Client, followed: Baseline, able_moose: Organization, brisk_otter: Organization
 ) -> None:
-    desk.post(f"{MSP}/policies/baselines/{followed.id}/customers/", {"followers": [f"{brisk_otter.id}:"]})
+    desk.post(
+        f"{MSP}/policies/baselines/{followed.id}/customers/", {"followers": [f"{brisk_otter.id}:"], "sure": "yes"}
+    )
     ada = as_user(factories.person("Ada Admin", Role.CUSTOMER_ADMIN, able_moose))
     assert "Workstations" in text(ada, f"{MOOSE}/policies/baselines/")
     for tab in ("policies", "customers", "drift", "exceptions"):

@@ -384,6 +384,10 @@ def test_a_customer_sees_what_it_follows_and_changes_none_of_it(
             exempting.make_exception(admin, at.id, zoom.id, kind="without", reason="x", review_on=LATER)
         with pytest.raises(Forbidden):
             lifecycle.stop_following(admin, at.id, keep=True)
+    with reaching(factories.SYSTEM):  # the database's wall is down: the first one stands alone
+        assert [found.name for found in reading.baselines(admin)] == ["Workstations"]
+        assert reading.subscriptions(admin).count() == 1
+        assert reading.source_items(admin, following) is None
 
 
 def subscription_of_other(baseline: Baseline, organization: Organization) -> Subscription | None:
