@@ -38,8 +38,9 @@ def screens(portal: RunningPortal) -> dict[str, str]:
         "deployments": f"{O}/deployments/", "deployment": f"/all/deployments/{deployment['id']}/",
         "journal": f"{O}/journal/", "settings": f"{O}/settings/", "people": f"{O}/settings/people/",
         "tokens": f"{O}/settings/tokens/", "lint": f"{O}/lint/",
-        "evaluate": f"{O}/evaluate/?event={event['id']}&who=1", "agent-settings": f"{O}/settings/agent/?where=able-cad-01",
-        "agent-setting": f"{O}/settings/agent/new/", "all": "/all/", "organizations": "/all/organizations/",
+        "evaluate": f"{O}/evaluate/?event={event['id']}&who=1",
+        "agent-settings": f"{O}/settings/agent/?where=able-cad-01", "agent-setting": f"{O}/settings/agent/new/",
+        "all": "/all/", "organizations": "/all/organizations/",
         "all-audit": "/all/audit/", "all-policies": "/all/policies/", "account": "/account/", "help": "/help/",
     }  # fmt: skip
 
