@@ -60,7 +60,9 @@ class PolicyForm(forms.Form):
     allow_request = forms.BooleanField(required=False, initial=True, label="People may ask for what it denies")
     kill_running = forms.BooleanField(required=False, label="End programs that are running already")
     notify = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label="Tell these people by e-mail when it stops something"
+        label="Tell these people by e-mail when it stops something",
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
     log = forms.BooleanField(required=False, initial=True, label="Write each match to the Unified Audit")
     enabled = forms.BooleanField(required=False, initial=True, label="Enabled")

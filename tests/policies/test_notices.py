@@ -27,6 +27,7 @@ from portal.tenants.scoping import reaching
 from tests import factories
 from tests.audit.sending import event, send
 from tests.policies.conftest import a_policy, an_application, at_group, globally
+from tests.portal.api.caller import Caller
 
 SYSTEM = factories.SYSTEM
 START = datetime.fromisoformat("2026-11-21T10:00:00Z")
@@ -221,3 +222,15 @@ def test_only_a_deny_tells_people(miners: Policy, finance: ComputerGroup) -> Non
         was = draft_of(miners, [a.id for a in miners.applications.all()])
         with pytest.raises(Invalid, match="Only a deny"):
             authoring.update_policy(SYSTEM, miners.id, draft=replace(was, action=Action.PERMIT))
+
+
+def test_notify_over_rest_is_tried_kept_and_read(miners: Policy, technician: User, stranger: User, owner: User) -> None:
+    tom = Caller(technician)
+    address = f"policies/{miners.id}/"
+    tried = tom.patch(f"{address}?dry_run=true", {"notify": []})
+    assert (tried.status_code, tried.json()["notify"]) == (200, [])
+    assert tom.get(address).json()["notify"] == [technician.email], "a dry run keeps nothing"
+    refused = tom.patch(address, {"notify": [technician.email, stranger.email]})
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/notify/1")
+    assert tom.patch(address, {"action": "permit"}).status_code == 422
+    assert tom.patch(address, {"notify": []}).json()["notify"] == []
