@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from policies import queries
+from policies import queries, regex_budget
 from policies.catalogue import MOST_RULES, RuleDraft, changed_rule, rule_fault
 from policies.engine.normal_form import normal_certificate
 from policies.engine.rules import RuleError, check_rule
@@ -147,7 +147,10 @@ def replace_certificate(
     if seen and seen != pictures.digest(before):
         raise Conflict("The rules or policies were changed since you looked. Look at the preview again.")
     for application in applications:
-        _roll(reach, application, [r for r in rules if r.application_id == application.id], new, how)
+        mine = [rule for rule in rules if rule.application_id == application.id]
+        if how == "beside":
+            regex_budget.require_room(reach, organization_id, application.os, mine)
+        _roll(reach, application, mine, new, how)
         application.changed_by = reach.actor.name
         application.save(update_fields=["changed_by", "changed_at"])
     summary = _summary(len(rules), new, how)

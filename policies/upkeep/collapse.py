@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count
 
-from policies import queries
+from policies import queries, regex_budget
 from policies.catalogue import RuleDraft, changed_rule, checked_rules
 from policies.models import Application, FileRule, UndoStep
 from policies.upkeep import clusters, pictures, steps, touching
@@ -46,16 +46,21 @@ def propose(reach: Reach, organization_id: UUID, application_id: UUID | str) -> 
     """
     case = _case(reach, organization_id, application_id)
     drafts = clusters.choose(case.of_hash, case.covered, case.application.os, case.weigh)
-    first = review_of(case, [Wanted(draft) for draft in drafts])
+    first = review_of(case, [Wanted(draft) for draft in drafts], is_proposal=True)
     wanted = [Wanted(one.rule, ticked=one.is_modest) for one in first.proposals]
-    return first if all(one.ticked for one in wanted) else review_of(case, wanted)
+    return first if all(one.ticked for one in wanted) else review_of(case, wanted, is_proposal=True)
 
 
 def review(reach: Reach, organization_id: UUID, application_id: UUID | str, wanted: Sequence[Wanted]) -> Review:
-    """The same for rules that a person has edited, ticked and unticked. A rule that cannot be saved has its faults."""
+    """The same for rules that a person has edited, ticked and unticked. A rule that cannot be saved has its faults.
+
+    Raises Refused for more rules, or more slow expressions, than may be saved: none of them is tried.
+    """
     if len(wanted) > clusters.MOST_RULES:
         raise Refused(f"At most {clusters.MOST_RULES} rules at once.", code="too_many_rules")
-    return review_of(_case(reach, organization_id, application_id), wanted)
+    case = _case(reach, organization_id, application_id)
+    regex_budget.require_room(reach, organization_id, case.application.os, [one.rule for one in wanted])
+    return review_of(case, wanted)
 
 
 @transaction.atomic
@@ -73,6 +78,7 @@ def collapse_hashes(
     touching.lock(reach, organization_id, [])
     case = _case(reach, organization_id, application_id)
     drafts = checked_rules(rules, found.os)
+    regex_budget.require_room(reach, organization_id, found.os, drafts)
     done = review_of(case, [Wanted(draft) for draft in drafts])
     if not done.replaced:
         raise Refused("These rules cover no hash wholly, so nothing would be replaced.", code="nothing_to_replace")

@@ -26,6 +26,7 @@ _EXAMPLES = 3
 _NOT_SEEN = "Not seen as far as events are kept: there is nothing to go by."
 _ELSEWHERE = "Also seen in a way that no ticked rule covers."
 _UNTICKED = "Left to a rule that is not ticked."
+_UNCOVERED = "No rule here covers it."
 _NEXT = f"Left for a next round: {clusters.MOST_RULES} rules are proposed at once."
 _ALONE = "Nothing like it was seen: a rule would replace this one hash only."
 
@@ -193,8 +194,8 @@ def _widest(drafts: Sequence[RuleDraft]) -> list[RuleDraft]:
     return [draft for draft in drafts if not lies_in_another(draft.path)]
 
 
-def review_of(case: Case, wanted: Sequence[Wanted]) -> Review:
-    """What the ticked rules would do, and each rule by itself."""
+def review_of(case: Case, wanted: Sequence[Wanted], *, is_proposal: bool = False) -> Review:
+    """What the ticked rules would do, and each rule by itself. `is_proposal`: they are all that there is to propose."""
     faults = [_faults(case.application.os, one.rule) for one in wanted]
     good = [n for n, found in enumerate(faults) if not found]
     drafts = [wanted[n].rule for n in good]
@@ -205,12 +206,13 @@ def review_of(case: Case, wanted: Sequence[Wanted]) -> Review:
     shown = tuple(counted.get(n) or Proposal(one.rule, one.ticked, faults=faults[n]) for n, one in enumerate(wanted))
     already = _whole(case, matches, set())
     replaced = frozenset(rule.id for rule in case.hash_rules if rule.hash in whole)
+    otherwise = _NEXT if len(wanted) >= clusters.MOST_RULES else _ALONE if is_proposal else _UNCOVERED
     return Review(
         application=case.application,
         proposals=shown,
         replaced=replaced,
         already=sum(rule.hash in already for rule in case.hash_rules),
-        staying=_staying(case, matches, ticked, whole, is_full=len(wanted) >= clusters.MOST_RULES),
+        staying=_staying(case, matches, ticked, whole, otherwise=otherwise),
         hash_rules=len(case.hash_rules),
         rules_before=len(case.rules),
         verb=_verb(case.policies),
@@ -270,19 +272,19 @@ def _proposals(
 
 
 def _staying(
-    case: Case, matches: Mapping[Spot, frozenset[int]], ticked: set[int], whole: frozenset[str], *, is_full: bool
+    case: Case, matches: Mapping[Spot, frozenset[int]], ticked: set[int], whole: frozenset[str], *, otherwise: str
 ) -> tuple[Staying, ...]:
     """The hashes that stay by reason, most first."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for key, of in case.of_hash.items():
         if key not in whole:
             path = next((one.path for one in of if one.visible), "")
-            by_reason[_why(case, key, matches, ticked, is_full=is_full)].append(path or f"{key[:16]}…")
+            by_reason[_why(case, key, matches, ticked, otherwise=otherwise)].append(path or f"{key[:16]}…")
     found = [Staying(why, len(of), tuple(dict.fromkeys(of))[:_EXAMPLES]) for why, of in by_reason.items()]
     return tuple(sorted(found, key=lambda one: (-one.hashes, one.why)))
 
 
-def _why(case: Case, key: str, matches: Mapping[Spot, frozenset[int]], ticked: set[int], *, is_full: bool) -> str:
+def _why(case: Case, key: str, matches: Mapping[Spot, frozenset[int]], ticked: set[int], *, otherwise: str) -> str:
     of = case.of_hash[key]
     if not of:
         return _NOT_SEEN
@@ -293,7 +295,7 @@ def _why(case: Case, key: str, matches: Mapping[Spot, frozenset[int]], ticked: s
     told = next(filter(None, reasons), "")
     if told or len(missing) < len(of):
         return told or _ELSEWHERE
-    return _NEXT if is_full else _ALONE
+    return otherwise
 
 
 def _verb(policies: Sequence[Policy]) -> str:

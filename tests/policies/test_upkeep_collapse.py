@@ -254,6 +254,29 @@ def test_hashes_that_a_rule_covers_already_go_without_a_new_one(
     assert [rule.path for rule in FileRule.rows.filter(application=application)] == [wide.path]
 
 
+def test_edited_rules_keep_to_the_limit_of_slow_expressions(reach: Reach, able_moose: Organization) -> None:
+    application = learned(able_moose, [{"sha256": digest("x")}])
+    slow = [RuleDraft(path=rf"regex:[a-z]{{{n}}}:.*", process=rf"regex:[a-z]{{{n}}}:.*") for n in range(1, 31)]
+    with pytest.raises(Refused, match="regular expressions"):
+        collapse.review(reach, able_moose.id, application.id, [Wanted(rule) for rule in slow])
+    with pytest.raises(Refused, match="regular expressions"):
+        collapse.collapse_hashes(reach, able_moose.id, application.id, rules=slow)
+
+
+def test_what_an_edited_rule_lets_go_is_told_as_uncovered(
+    reach: Reach, able_moose: Organization, fin_01: Computer
+) -> None:
+    rows = [ran(n, rf"c:\program files\contoso\part{n}.dll", certificate=CONTOSO) for n in (1, 2, 3)]
+    tell(fin_01, *rows)
+    narrow = RuleDraft(path=r"c:\program files\contoso\part1.dll", certificate=CONTOSO)
+    found = collapse.review(reach, able_moose.id, learned(able_moose, rows).id, [Wanted(narrow)])
+    assert [(one.hashes, one.why) for one in found.staying] == [(2, "No rule here covers it.")]
+    unticked = collapse.review(reach, able_moose.id, found.application.id, [Wanted(narrow, ticked=False)])
+    assert unticked.replaced == frozenset()
+    assert unticked.proposals[0].hashes == 1
+    assert (1, "Left to a rule that is not ticked.") in [(one.hashes, one.why) for one in unticked.staying]
+
+
 def test_candidates_are_own_applications_with_many_hashes(
     reach: Reach, northwind: Organization, able_moose: Organization
 ) -> None:
