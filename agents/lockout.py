@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from agents import contents
@@ -22,6 +23,8 @@ from portal.tenants.scoping import reaching
 
 MOST_TOLD = 5
 SHORTEST_REASON = 10
+MOST_PROGRAMS = 8
+LONGEST_PROGRAM = 1_024
 
 
 def lockouts(scope: DeploymentScope) -> list[Lockout]:
@@ -75,12 +78,18 @@ def _standing(
     rows = Delivery.objects.within(system).filter(computer__in=computers).select_related("current")
     deliveries = {row.computer_id: row for row in rows.defer("current__layers")}
     programs = {
-        str(computer_id): tuple(told)
-        for computer_id, row in deliveries.items()
-        if isinstance(told := row.heartbeat.get("programs"), list) and told
+        str(computer_id): told for computer_id, row in deliveries.items() if (told := own_programs(row.heartbeat))
     }
     given = _Given(system, {c: row.current for c, row in deliveries.items() if row.current is not None})
     return Standing(programs=programs, managing=tools, in_use=in_use, before=given.before)
+
+
+def own_programs(heartbeat: dict[str, Any]) -> tuple[str, ...]:
+    """The agent's own program files as a computer told them. Its word costs and names no more than an agent's would:
+    of a computer that tells many, or very long ones, the first few count."""
+    told = heartbeat.get("programs")
+    paths = [path for path in told if isinstance(path, str)] if isinstance(told, list) else []
+    return tuple(path for path in paths[:MOST_PROGRAMS] if 0 < len(path) <= LONGEST_PROGRAM)
 
 
 @dataclass(slots=True)
