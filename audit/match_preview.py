@@ -24,6 +24,7 @@ from policies.engine.pattern_error import PatternError
 from policies.engine.patterns import ABSENT, UndefinedVariable, fragments, is_regex, is_wildcard, normal_pattern
 from policies.engine.rules import FileRule, RuleError, check_rule
 from policies.previews import WINDOW_DAYS, Example, MatchPreview
+from policies.regex_budget import MOST_WITHOUT_LITERAL, slow_patterns
 from policies.strength import RuleText
 from portal.common import clock
 from portal.tenants.models import ComputerGroup, Organization
@@ -65,7 +66,6 @@ class _Question:
     other_groups: list[int]
     hashes: list[bytes]
     needles: list[dict[str, str]]
-    is_cut: bool
 
 
 def match_preview(
@@ -82,11 +82,13 @@ def match_preview(
     unreadable = len(readable) < len(rules)
     if not readable:
         return MatchPreview(unreadable=unreadable)
-    question = _question(reach, os, readable, organization, days)
+    tried = _tried(readable, os)
+    question = _question(reach, os, tried, organization, days)
     cells, is_cut = _cells(question)
-    matched = _verified(cells, readable, os)
+    matched = _verified(cells, tried, os)
     computers, few = _computers(question, matched)
-    return _told(matched, computers, truncated=question.is_cut or is_cut or few, unreadable=unreadable)
+    left_off = len(tried) < len(readable)
+    return _told(matched, computers, truncated=left_off or is_cut or few, unreadable=unreadable)
 
 
 def computers_seen(reach: Reach, application_ids: Sequence[UUID], days: int = WINDOW_DAYS) -> dict[UUID, int]:
@@ -115,6 +117,16 @@ def _is_readable(rule: FileRule, os: str) -> bool:
     return True
 
 
+def _tried(rules: Sequence[FileRule], os: str) -> list[FileRule]:
+    """As many of the rules as one preview tries. An expression that is tried on every file is kept to the number of
+    them that may be saved: nobody keeps a process busy with twenty thousand of them."""
+    hashed = [rule for rule in rules if rule.hash.strip()][:MOST_HASHES]
+    patterned = [rule for rule in rules if not rule.hash.strip()]
+    slow = [rule for rule in patterned if slow_patterns(rule, os)][:MOST_WITHOUT_LITERAL]
+    quick = [rule for rule in patterned if not slow_patterns(rule, os)]
+    return [*hashed, *slow, *quick[: MOST_PATTERN_RULES - len(slow)]]
+
+
 def _question(
     reach: Reach, os: str, rules: Sequence[FileRule], organization: Organization | None, days: int
 ) -> _Question:
@@ -126,9 +138,8 @@ def _question(
         organizations=organization_numbers(reach, organization, children=True),
         low=midnight - timedelta(days=days),
         other_groups=list(others.values_list("number", flat=True)),
-        hashes=list({bytes.fromhex(normal_hash(rule.hash)) for rule in hashed[:MOST_HASHES]}),
-        needles=[_needle(rule, os) for rule in patterned[:MOST_PATTERN_RULES]],
-        is_cut=len(hashed) > MOST_HASHES or len(patterned) > MOST_PATTERN_RULES,
+        hashes=list({bytes.fromhex(normal_hash(rule.hash)) for rule in hashed}),
+        needles=[_needle(rule, os) for rule in patterned],
     )
 
 

@@ -28,7 +28,7 @@ def require_room(
 
     Reads nothing unless one of them is such an expression. Call it with the organization locked.
     """
-    wanted = sum(_slow_patterns(rule, os) for rule in rules)
+    wanted = sum(slow_patterns(rule, os) for rule in rules)
     if not wanted:
         return
     regexes = Q()
@@ -36,7 +36,7 @@ def require_room(
         regexes |= Q(**{f"{field}__icontains": REGEX_PREFIX})
     rows = FileRule.objects.within(reach).filter(regexes, organization_id=organization_id)
     rows = rows if but is None else rows.exclude(id=but)
-    there = sum(_slow_patterns(row, row.application.os) for row in rows.select_related("application"))
+    there = sum(slow_patterns(row, row.application.os) for row in rows.select_related("application"))
     if there + wanted > MOST_WITHOUT_LITERAL:
         raise Refused(
             f"An organization may have {MOST_WITHOUT_LITERAL} regular expressions without three characters in a row "
@@ -46,7 +46,7 @@ def require_room(
         )
 
 
-def _slow_patterns(rule: RuleText, os: str) -> int:
+def slow_patterns(rule: RuleText, os: str) -> int:
     """How many boxes of the rule hold an expression that is tried on every file."""
     patterns = (unquoted(getattr(rule, field)) for field in PATTERN_FIELDS)
     return sum(is_regex(p) and has_no_literal(p[len(REGEX_PREFIX) :], os) for p in patterns)
