@@ -52,12 +52,12 @@ def _rows(reach: Reach, terms: PolicyTerms) -> Iterator[tuple[Any, ...]]:
             found = listing.policies_listed(reach, terms)
             page = keyset(found, order=listing.AS_EVALUATED, after=after, size=_AT_ONCE)
             matched = match_counts.of_policies(reach, [policy.id for policy in page.rows])
-            cells = [_cells(policy, matched.get(policy.id, match_counts.NONE)) for policy in page.rows]
+            cells = [_cells(reach, policy, matched.get(policy.id, match_counts.NONE)) for policy in page.rows]
         yield from cells
         after = page.next
 
 
-def _cells(policy: Policy, matches: Matches) -> tuple[Any, ...]:
+def _cells(reach: Reach, policy: Policy, matches: Matches) -> tuple[Any, ...]:
     return (
         policy.id,
         policy.organization.name,
@@ -76,7 +76,7 @@ def _cells(policy: Policy, matches: Matches) -> tuple[Any, ...]:
         _yes(bool(policy.schedule)),
         "; ".join(policy.users),
         matches.count,
-        policy.last_matched_at,
+        listing.last_match(reach, policy, matches),
         policy.owner,
         policy.reason,
         policy.ticket,

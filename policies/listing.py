@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from policies import queries
 from policies.compile import Places, load_places
 from policies.engine import ordering
-from policies.models import Action, AgentSetting, Level, Policy, SettingName
+from policies.match_counts import Matches
+from policies.models import Action, AgentSetting, Level, MatchCount, Policy, SettingName
 from portal.common import clock
 from portal.tenants import queries as tenants
 from portal.tenants.models import Computer, ComputerGroup
@@ -140,10 +141,10 @@ def _kept(reach: Reach, terms: PolicyTerms) -> Q:
         fenced = Q(action=Action.PERMIT_RINGFENCED)
         kept &= fenced if terms.ringfence == "yes" else ~fenced
     if terms.matched == "never":
-        kept &= Q(last_matched_at__isnull=True)
+        kept &= _not_matched(reach)
     if terms.matched == "unused":
         since = now - UNUSED_AFTER
-        kept &= Q(created_at__lte=since) & (Q(last_matched_at__isnull=True) | Q(last_matched_at__lte=since))
+        kept &= Q(created_at__lte=since) & _not_matched(reach, since)
     if terms.expiring:
         kept &= Q(expires_at__gt=now, expires_at__lte=now + EXPIRING_WITHIN)
     if terms.mine:
@@ -151,6 +152,25 @@ def _kept(reach: Reach, terms: PolicyTerms) -> Q:
     if terms.armed:
         kept &= Q(enabled=False, armed_until__gt=now)
     return kept
+
+
+def _not_matched(reach: Reach, since: datetime | None = None) -> Q:
+    """The condition of policies without a match, or without one since. What a policy from above decided in
+    organizations out of reach does not count: nobody learns here what others run."""
+    own = Q(last_matched_at__isnull=True)
+    counted = MatchCount.objects.within(reach).filter(policy=OuterRef("pk"))
+    if since is not None:
+        own |= Q(last_matched_at__lte=since)
+        counted = counted.filter(last_at__gt=since)
+    if reach.everything:
+        return own
+    home = Q(organization_id__in=reach.organizations)
+    return (home & own) | (~home & ~Q(Exists(counted)))
+
+
+def last_match(reach: Reach, policy: Policy, matches: Matches) -> datetime | None:
+    """When a policy last decided, as far as the reach goes: of one from above what `matches` counted."""
+    return policy.last_matched_at if reach.sees(policy.organization_id) else matches.last_at
 
 
 def is_on_at(now: datetime) -> Q:

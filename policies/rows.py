@@ -80,6 +80,7 @@ def policy_rows(
     band = _band_before(after)
     rows = []
     for policy in shown:
+        policy.last_matched_at = listing.last_match(reach, policy, matched.get(policy.id, match_counts.NONE))
         heading = "" if _band(policy) == band else BANDS[_kind(policy)]
         band = _band(policy)
         rows.append(

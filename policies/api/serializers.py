@@ -33,7 +33,10 @@ class PolicyAnswer(serializers.Serializer[Policy]):
     users = serializers.ListField(child=serializers.CharField())
     allow_request = serializers.BooleanField()
     kill_running = serializers.BooleanField()
-    notify = serializers.ListField(child=serializers.EmailField(), help_text="Told when it stops something.")
+    notify = serializers.ListField(
+        child=serializers.EmailField(),
+        help_text="Told when it stops something. Empty for a policy of an organization out of reach.",
+    )
     armed_until = InstantField(allow_null=True, help_text="Disabled, and on until then. Set by arm/.")
     log = serializers.BooleanField()
     ringfence = serializers.JSONField(allow_null=True)
@@ -42,11 +45,21 @@ class PolicyAnswer(serializers.Serializer[Policy]):
     owner = serializers.CharField()
     reason = serializers.CharField()
     ticket = serializers.CharField()
-    last_matched_at = InstantField(allow_null=True)
+    last_matched_at = InstantField(
+        allow_null=True, help_text="null without a match, and for a policy of an organization out of reach."
+    )
     created_at = InstantField()
     created_by = serializers.CharField()
     changed_at = InstantField()
     changed_by = serializers.CharField()
+
+    def to_representation(self, instance: Policy) -> Any:
+        """Of a policy from above, what it decides here; not whom its own organization tells of it, nor when it last
+        decided anywhere."""
+        told = super().to_representation(instance)
+        if not self.context["request"].reach.sees(instance.organization_id):
+            told["notify"], told["last_matched_at"] = [], None
+        return told
 
     def get_name_warning(self, policy: Policy) -> str:
         return "" if policy.is_default else name_warning(policy.name, Level(policy.level))
