@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from policies import placing, restoring
+from policies.baselines import guard
 from policies.models import Level, Policy, Status
 from policies.moving import Renumbered, tell_renumbered
 from policies.policy_writes import count_change, is_on, remove, restate, switch
@@ -55,6 +56,7 @@ def switch_back(reach: Reach, payload: Mapping[str, Any]) -> None:
     changed = _gone(rows, [(UUID(one), name) for one, name, _ in kept])
     changed += [f"{row.name} is {_SWITCHED[row.enabled]} already" for row in rows.values() if row.enabled != enabled]
     _refuse_changed(changed)
+    _refuse_following(reach, rows)
     for one, _, armed_until in kept:
         policy = rows[UUID(one)]
         switch(reach, policy, enabled=not enabled)
@@ -76,6 +78,7 @@ def restate_back(reach: Reach, payload: Mapping[str, Any]) -> None:
         f"{row.name} is set to {Status(row.status).label.lower()}" for row in rows.values() if row.status != status
     ]
     _refuse_changed(changed)
+    _refuse_following(reach, rows)
     for one, _, was in kept:
         restate(reach, rows[UUID(one)], Status(was))
 
@@ -99,6 +102,12 @@ def _rows(reach: Reach, policy_ids: Sequence[UUID]) -> dict[UUID, Policy]:
     for row in found.values():
         require_write(reach, Capability.POLICY_WRITE, scope_of(row))
     return found
+
+
+def _refuse_following(reach: Reach, rows: Mapping[UUID, Policy]) -> None:
+    """Raise Refused for one that follows a baseline by now: undoing is no way around an exception that has ended."""
+    for row in rows.values():
+        guard.check_may_change(reach, row)
 
 
 def _gone(rows: Mapping[UUID, Policy], wanted: Sequence[tuple[UUID, str]]) -> list[str]:

@@ -1,0 +1,138 @@
+"""What a hostile tenant, a leaked token or a lying agent gains from tidying, lint, baselines and the lock-out guard."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import audit.match_preview
+from agents.lockout import LONGEST_PROGRAM, MOST_PROGRAMS, own_programs
+from policies import bulk, listing
+from policies.baselines import exempting, lifecycle
+from policies.baselines.lifecycle import Place
+from policies.catalogue import RuleDraft
+from policies.engine.engine import Engine
+from policies.export import policy_lines
+from policies.listing import PolicyTerms
+from policies.models import Action, MatchCount, Policy
+from policies.rows import policy_rows
+from policies.undoing import undo
+from portal.accounts.models import User
+from portal.common import clock
+from portal.common.errors import Refused
+from portal.tenants.models import ComputerGroup, Organization
+from portal.tenants.scoping import reaching
+from tests import factories
+from tests.policies.conftest import a_policy, an_application, at_group, globally
+from tests.portal.api.caller import Caller
+
+SYSTEM = factories.SYSTEM
+
+
+@pytest.fixture
+def told_elsewhere(
+    owner: User, customer_admin: User, northwind: Organization, brisk_otter: Organization, all_windows: ComputerGroup
+) -> Policy:
+    """A global deny of the MSP that tells its owner, and that stopped something at Brisk Otter only."""
+    with reaching(SYSTEM):
+        miner = an_application(SYSTEM, northwind, "Miner")
+        made = a_policy(
+            SYSTEM, globally(SYSTEM, all_windows), miner, name="glob-miner-deny", action=Action.DENY,
+            notify=(owner.email,),
+        )  # fmt: skip
+        long_ago, now = clock.now() - timedelta(weeks=10), clock.now()
+        Policy.rows.filter(id=made.id).update(last_matched_at=now, created_at=long_ago)
+        MatchCount.rows.create(
+            organization=brisk_otter, day=now.date(), policy=made.id, count=3, last_at=now, application=miner.id
+        )
+        return made
+
+
+def test_a_customer_does_not_learn_when_a_global_policy_decided_elsewhere(
+    told_elsewhere: Policy, owner: User, customer_admin: User, able_moose: Organization
+) -> None:
+    with reaching(factories.reach(customer_admin)) as mine:
+        terms = PolicyTerms(organization=able_moose.slug, include_disabled=True)
+        at = listing.standing(mine, terms)
+        rows = policy_rows(mine, list(listing.policies_listed(mine, terms, at=at)), terms=terms, at=at)
+        (row,) = [row for row in rows if row.policy.id == told_elsewhere.id]
+        assert row.policy.last_matched_at is None
+        for matched in ("never", "unused"):
+            found = listing.policies_listed(mine, replace(terms, matched=matched))
+            assert told_elsewhere.id in found.values_list("id", flat=True), matched
+        lines = list(policy_lines(mine, terms, organization=able_moose))
+        (line,) = [line for line in csv.DictReader(lines) if line["name"] == "glob-miner-deny"]
+        assert (line["matches_30_days"], line["last_matched_at"]) == ("0", "")
+    with reaching(factories.reach(owner)) as whole:
+        found = listing.policies_listed(whole, PolicyTerms(matched="never"))
+        assert told_elsewhere.id not in found.values_list("id", flat=True)
+
+
+def test_the_api_tells_a_customer_neither_whom_the_msp_tells_nor_when_it_decided_elsewhere(
+    told_elsewhere: Policy, owner: User, customer_admin: User
+) -> None:
+    theirs = Caller(customer_admin).get(f"policies/{told_elsewhere.id}/").json()
+    assert (theirs["name"], theirs["notify"], theirs["last_matched_at"]) == ("glob-miner-deny", [], None)
+    own = Caller(owner).get(f"policies/{told_elsewhere.id}/").json()
+    assert own["notify"] == [owner.email]
+    assert own["last_matched_at"] is not None
+
+
+def test_undoing_is_no_way_around_an_exception_that_has_ended(
+    technician: User, northwind: Organization, able_moose: Organization
+) -> None:
+    with reaching(SYSTEM):
+        baseline = lifecycle.create_baseline(SYSTEM, organization_id=northwind.id, name="Workstations", os="windows")
+        source = a_policy(SYSTEM, at_group(baseline.source_group), an_application(SYSTEM, northwind, "Zoom"))
+        ((subscription, _),) = lifecycle.follow(SYSTEM, baseline.id, places=[Place(able_moose.id)]).done
+    with reaching(factories.reach(technician)) as mine:
+        here = Policy.objects.within(mine).get(linked_to=source, organization=able_moose)
+        review_on = clock.now().date() + timedelta(days=30)
+        exception = exempting.make_exception(
+            mine, subscription.id, source.id, kind="changed", reason="They asked for it", review_on=review_on
+        )
+        bulk.disable_policies(mine, [here.id], organization_id=able_moose.id)
+        enabled = bulk.enable_policies(mine, [here.id], organization_id=able_moose.id)
+        exempting.end_exception(mine, exception.id)
+        assert enabled.step is not None
+        with pytest.raises(Refused, match="follows the baseline"):
+            undo(mine, enabled.step.id)
+        assert Policy.objects.within(mine).get(id=here.id).enabled
+
+
+def test_a_preview_tries_no_more_expressions_than_may_be_saved(
+    reader: User, able_moose: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[int] = []
+
+    def counting(applications: Any, policies: Any, os: str) -> Engine:
+        built.append(sum(len(application.rules) for application in applications))
+        return Engine(applications, policies, os)
+
+    monkeypatch.setattr(audit.match_preview, "Engine", counting)
+    rules = [RuleDraft(path=f"regex:.{{{n}}}[a-z].*") for n in range(1, 300)]
+    with reaching(factories.reach(reader)) as mine:
+        shown = audit.match_preview.match_preview(mine, "windows", rules, able_moose)
+    assert shown.truncated
+    assert sum(built) <= 50
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "count"),
+    [
+        ({"programs": [rf"c:\{n}.exe" for n in range(30_000)]}, MOST_PROGRAMS),
+        ({"programs": ["c:\\" + "a" * LONGEST_PROGRAM]}, 0),
+        ({"programs": [["c:\\a.exe"], {"path": 1}, None, ""]}, 0),
+        ({"programs": {"c:\\a.exe": 1}}, 0),
+        ({"programs": [r"c:\portcullis\agent.exe"]}, 1),
+        ({}, 0),
+    ],
+)
+def test_a_lying_agent_cannot_make_a_deployment_cost_more_than_an_honest_one(
+    heartbeat: dict[str, Any], count: int
+) -> None:
+    assert len(own_programs(heartbeat)) == count
