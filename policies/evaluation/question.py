@@ -38,11 +38,12 @@ _SUGGESTED = {
 }
 
 
-def _fact(label: str, limit: int = 4096, *, required: bool = False) -> forms.CharField:
+def _fact(label: str, limit: int = 16_384, *, required: bool = False) -> forms.CharField:
     return forms.CharField(
         label=label,
         max_length=limit,
         required=required,
+        strip=required,  # a path that ends in a space is another path
         error_messages={"required": "Name a computer or a group."},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}),
     )

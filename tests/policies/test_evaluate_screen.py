@@ -211,3 +211,19 @@ def test_who_may_only_read_is_told_what_is_missing(
     page = ask(tom, able_moose, where="fin-01", **SIGNED)
     assert "needs policy:write at" in page
     assert tom.get(address(able_moose, "policies:evaluate-start", where="fin-01", **SIGNED)).status_code == 403
+
+
+def test_a_path_of_an_event_is_judged_as_it_was_reported(
+    tom: Client, able_moose: Organization, fin_01: Computer
+) -> None:
+    """A space at its end makes it another file, which no rule for the usual one permits."""
+    with reaching(factories.SYSTEM) as system:
+        exact = an_application(system, able_moose, "Exact", rules=[_rule(path=PATH)])
+        a_policy(system, at_organization(able_moose), exact)
+    send(fin_01, event(1, path=f"{PATH} "))
+    send(fin_01, event(2, path=PATH + "x" * 9_000), batch=2)
+    with reaching(factories.SYSTEM) as system:
+        long, spaced = search.events(system, EventTerms()).rows
+    assert "Denied by" in ask(tom, able_moose, event=spaced.id)
+    assert "Denied by" in ask(tom, able_moose, event=long.id)
+    assert "Permitted by" in ask(tom, able_moose, where="fin-01", path=PATH)
