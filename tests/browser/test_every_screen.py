@@ -37,7 +37,7 @@ def screens(portal: RunningPortal) -> dict[str, str]:
         "policy": f"/o/able-moose/policies/{policy['id']}/edit/", "pending": f"{O}/pending/",
         "deployments": f"{O}/deployments/", "deployment": f"/all/deployments/{deployment['id']}/",
         "journal": f"{O}/journal/", "settings": f"{O}/settings/", "people": f"{O}/settings/people/",
-        "tokens": f"{O}/settings/tokens/", "lint": f"{O}/lint/",
+        "tokens": f"{O}/settings/tokens/",
         "evaluate": f"{O}/evaluate/?event={event['id']}&who=1",
         "agent-settings": f"{O}/settings/agent/?where=able-cad-01", "agent-setting": f"{O}/settings/agent/new/",
         "all": "/all/", "organizations": "/all/organizations/",
