@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 
 import pytest
+from django.db import connection
 
-from audit import fold, match_preview, search
+from audit import fold, match_preview, retention, search
 from audit.event_rows import EventRow
 from audit.explain import facts_of
 from audit.match_preview import computers_seen
@@ -45,6 +46,12 @@ PROGRAMS = [
     r"regex:c:\\windows\\c.d\.exe",
 ]
 SIGNERS = ["", "", "CN=Acme Ltd", "cn=microsoft  corporation", "CN=Nobody"]
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is busy with other tests would meet the limit of time."""
+    monkeypatch.setattr(match_preview, "MOST_WALKED_MS", 600_000)
 
 
 @pytest.fixture
@@ -108,18 +115,29 @@ def test_a_preview_is_a_plain_evaluation_of_every_event(organizations: list[Orga
     assert met > 10
 
 
-@pytest.mark.parametrize("limit", ["MOST_CELLS", "MOST_EVENTS_COUNTED"])
+@pytest.mark.parametrize(("limit", "value"), [("MOST_CELLS", 3), ("MOST_EVENTS_COUNTED", 3), ("MOST_WALKED_MS", -1)])
 def test_a_limit_that_is_met_is_told_and_numbers_become_lower_bounds(
-    organizations: list[Organization], monkeypatch: pytest.MonkeyPatch, limit: str
+    organizations: list[Organization], monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
+    fleet.fill(organizations, seed=1)
+    rule = [RuleDraft(path="*e*")]
+    with reaching(factories.SYSTEM):
+        whole = match_preview.match_preview(factories.SYSTEM, "windows", rule)
+        monkeypatch.setattr(match_preview, limit, value)
+        cut = match_preview.match_preview(factories.SYSTEM, "windows", rule)
+    assert not whole.truncated and cut.truncated
+    assert all(few <= many for few, many in zip(numbers(cut)[:5], numbers(whole)[:5], strict=True))
+
+
+def test_a_rule_that_the_indexes_answer_is_never_cut_short_by_time(
+    organizations: list[Organization], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fleet.fill(organizations, seed=1)
     rule = [RuleDraft(path=r"c:\windows\temp\*")]
     with reaching(factories.SYSTEM):
         whole = match_preview.match_preview(factories.SYSTEM, "windows", rule)
-        monkeypatch.setattr(match_preview, limit, 3)
-        cut = match_preview.match_preview(factories.SYSTEM, "windows", rule)
-    assert not whole.truncated and cut.truncated
-    assert all(few <= many for few, many in zip(numbers(cut)[:5], numbers(whole)[:5], strict=True))
+        monkeypatch.setattr(match_preview, "MOST_WALKED_MS", -1)
+        assert match_preview.match_preview(factories.SYSTEM, "windows", rule) == whole
 
 
 def test_a_pattern_that_fits_very_many_files_is_walked_day_by_day_to_the_same_answer(
@@ -198,3 +216,17 @@ def test_a_path_that_thousands_of_files_share_is_counted_to_the_last_one(able_mo
     with reaching(factories.SYSTEM):
         shown = match_preview.match_preview(factories.SYSTEM, "windows", [RuleDraft(path=r"c:\many\*.exe")])
     assert numbers(shown) == (2475, 1, 1, 2475, 5, 5, 5)
+
+
+def test_a_computer_that_an_application_did_not_meet_for_long_is_forgotten(able_moose: Organization) -> None:
+    application = uuid7()
+    decided = type(PERMIT)(action="permit", effect="permitted", application=str(application))
+    computer = factories.computer(factories.group(able_moose, "Fin"), "Fin-01")
+    send(computer, event(1, decision=decided))
+    fold.fold(factories.SYSTEM)
+    with reaching(factories.SYSTEM), connection.cursor() as cursor:
+        cursor.execute("UPDATE audit_application_computer SET last_day = last_day - 20")
+        assert computers_seen(factories.SYSTEM, [application]) == {application: 1}
+    retention.keep_days(factories.SYSTEM, retention_days=10)
+    with reaching(factories.SYSTEM):
+        assert computers_seen(factories.SYSTEM, [application]) == {}
