@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from typing import cast
 from uuid import UUID
@@ -14,6 +12,7 @@ from policies import queries
 from policies.application_list import ApplicationTerms, applications_listed
 from policies.application_rows import ApplicationRow, application_rows
 from portal.common import clock
+from portal.common.csv_text import csv_lines
 from portal.common.paging import keyset
 from portal.tenants import journal
 from portal.tenants.models import Organization
@@ -26,7 +25,6 @@ COLUMNS = (
     "last_matched_at", "created_at", "created_by", "changed_at", "changed_by",
 )  # fmt: skip
 _AT_ONCE = 200
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\x00")
 
 
 def csv_response(reach: Reach, organization: Organization | None, terms: ApplicationTerms) -> HttpResponse:
@@ -34,7 +32,8 @@ def csv_response(reach: Reach, organization: Organization | None, terms: Applica
     asked = {name: getattr(terms, name) for name in terms.__slots__ if getattr(terms, name)}
     for organization_id in [organization.id] if organization else sorted(_tops(reach)):
         journal.record(reach, "application.list_exported", organization, organization_id=organization_id, asked=asked)
-    response = StreamingHttpResponse(_lines(reach, organization, terms), content_type="text/csv; charset=utf-8")
+    lines = csv_lines(COLUMNS, _rows(reach, organization, terms))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="applications-{clock.now():%Y%m%d-%H%M%S}.csv"'
     response["Cache-Control"] = "no-store"
     return cast(HttpResponse, response)
@@ -45,8 +44,7 @@ def _tops(reach: Reach) -> set[UUID]:
     return {key for key in reach.organizations if not set(queries.ancestors(reach, key)) & reach.organizations}
 
 
-def _lines(reach: Reach, organization: Organization | None, terms: ApplicationTerms) -> Iterator[str]:
-    yield _line(COLUMNS)
+def _rows(reach: Reach, organization: Organization | None, terms: ApplicationTerms) -> Iterator[tuple[object, ...]]:
     after, is_first = "", True
     while after or is_first:
         is_first = False
@@ -54,20 +52,8 @@ def _lines(reach: Reach, organization: Organization | None, terms: ApplicationTe
             found = applications_listed(reach, organization, terms)
             page = keyset(found, order=terms.order, after=after, size=_AT_ONCE)
             rows = application_rows(reach, organization, page.rows)
-        for row in rows:
-            yield _line([_safe(str(cell)) for cell in _cells(row)])
+        yield from map(_cells, rows)
         after = page.next
-
-
-def _line(cells: object) -> str:
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerow(cells)  # type: ignore[arg-type]
-    return out.getvalue()
-
-
-def _safe(value: str) -> str:
-    """The value as a cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def _cells(row: ApplicationRow) -> tuple[object, ...]:

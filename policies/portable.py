@@ -17,7 +17,7 @@ from policies.catalogue import MOST_RULES, RuleDraft, checked_rules, create_appl
 from policies.models import Application, Category
 from policies.rule_lists import save_rules
 from policies.strength import Strength, strength, weakest
-from portal.common.errors import FieldError, Invalid
+from portal.common.errors import FieldError, Invalid, Refused
 from portal.tenants import journal
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import OperatingSystem, Organization
@@ -26,6 +26,8 @@ from portal.tenants.reach import Reach
 FORMAT = "portcullis-applications/1"
 MOST_APPLICATIONS = 200
 MOST_CHARACTERS = 4_000_000
+MOST_RULES_IN_A_FILE = 60_000
+_MOST_TOLD = 50
 _FIELDS = frozenset({"name", "os", "publisher", "description", "category", "rules"})
 _RULE_FIELDS = frozenset({"hash", "path", "process", "created_by", "certificate", "note"})
 
@@ -50,7 +52,16 @@ class Incoming:
 
 
 def exported(reach: Reach, applications: Sequence[Application]) -> dict[str, Any]:
-    """The applications with all of their rules, as the file holds them. One journal entry for each custom one."""
+    """The applications with all of their rules, as the file holds them. One journal entry for each custom one.
+
+    Raises Refused for more rules than one file holds.
+    """
+    held = sum(queries.rule_count(one) for one in applications)
+    if held > MOST_RULES_IN_A_FILE:
+        raise Refused(
+            f"A file holds {MOST_RULES_IN_A_FILE:,} rules at most, and these have {held:,}. Take fewer at a time.",
+            code="too_many_rules",
+        )
     found = []
     for one in applications:
         rules = [told(draft_of(rule)) for rule in queries.rules_of(reach, one.id)]
@@ -90,6 +101,8 @@ def import_applications(reach: Reach, organization: Organization, text: str) -> 
             publisher=one.publisher, description=one.description, category=one.category,
         )  # fmt: skip
         save_rules(reach, application, one.rules)
+        after = {"rules": [told(rule) for rule in one.rules[:_MOST_TOLD]], "count": len(one.rules)}
+        journal.record(reach, "application.imported", application, organization_id=organization.id, after=after)
         made.append(application)
     return made
 

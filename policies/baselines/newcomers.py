@@ -9,6 +9,7 @@ from policies import queries
 from policies.baselines.bringing import lock_organizations
 from policies.baselines.publishing import Carried, bring_all
 from policies.models import Baseline, Subscription
+from portal.tenants import journal
 from portal.tenants.models import ComputerGroup, Organization
 from portal.tenants.reach import Reach, system_reach
 from portal.tenants.scoping import reaching
@@ -40,6 +41,14 @@ def _follow(reach: Reach, organization_id: UUID, group: ComputerGroup | None) ->
                 target_group=group,
                 defaults={"created_by": reach.actor.name},
             )
+            if made:
+                journal.record(
+                    system,
+                    "baseline.followed",
+                    baseline,
+                    organization_id=organization.id,
+                    after={"group": group.name if group else "", "version": baseline.version},
+                )
             if made and baseline.version:
                 bring_all(system, Carried(baseline, baseline.version), [row])
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from policies.engine.lint import CODES, Code, Severity
 from policies.linting import words
 from policies.linting.finding import Finding
 from policies.linting.reading import Report
+from portal.common import csv_text
 
 SEVERITIES: tuple[tuple[Severity, str, str], ...] = (
     ("danger", "Dangerous", "alert-triangle"),
@@ -20,7 +19,6 @@ SEVERITIES: tuple[tuple[Severity, str, str], ...] = (
     ("info", "Tidy up", "info-circle"),
 )
 ROWS_OF_A_GROUP = 10
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _COLUMNS = (
     "severity", "code", "organization", "subject_type", "subject_id", "subject", "application", "box", "message",
     "inherited", "accepted_until", "accepted_because",
@@ -147,22 +145,13 @@ def _rank(severity: Severity) -> int:
 
 def csv_lines(findings: Iterable[Finding], names: dict[UUID, str]) -> Iterator[str]:
     """The findings as CSV, safe for spreadsheets. `names` of organizations by id."""
-    yield _line(_COLUMNS)
-    for one in findings:
-        accepted = one.accepted
-        cells = (
-            one.severity, one.code, names.get(one.seen_at, "") if one.seen_at else "", one.subject_type,
-            one.subject_id, one.subject_name, one.application_name, one.field, one.message, one.inherited,
-            accepted.review_on.isoformat() if accepted else "", accepted.reason if accepted else "",
-        )  # fmt: skip
-        yield _line([_safe(str(cell)) for cell in cells])
+    return csv_text.csv_lines(_COLUMNS, (_cells(one, names) for one in findings))
 
 
-def _line(cells: Sequence[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL).writerow(cells)
-    return out.getvalue()
-
-
-def _safe(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
+def _cells(one: Finding, names: dict[UUID, str]) -> Sequence[object]:
+    accepted = one.accepted
+    return (
+        one.severity, one.code, names.get(one.seen_at, "") if one.seen_at else "", one.subject_type,
+        one.subject_id, one.subject_name, one.application_name, one.field, one.message, str(one.inherited),
+        accepted.review_on.isoformat() if accepted else "", accepted.reason if accepted else "",
+    )  # fmt: skip

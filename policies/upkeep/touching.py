@@ -15,6 +15,8 @@ from portal.tenants.capabilities import Capability
 from portal.tenants.reach import Reach, system_reach
 from portal.tenants.scoping import reaching
 
+MOST_AT_ONCE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -30,7 +32,10 @@ def own_applications(reach: Reach, organization_id: UUID, ids: Sequence[UUID | s
     """Custom applications of one organization, in the given order, each once. Raises NotFound, Refused for built-in
     ones."""
     found = {}
-    for one in dict.fromkeys(map(str, ids)):
+    wanted = dict.fromkeys(map(str, ids))
+    if len(wanted) > MOST_AT_ONCE:
+        raise Refused(f"At most {MOST_AT_ONCE} applications at once.", code="too_many")
+    for one in wanted:
         application = queries.application(reach, one)
         if application.is_builtin:
             raise Refused(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,20 +13,25 @@ import pytest
 
 import audit.match_preview
 from agents.lockout import LONGEST_PROGRAM, MOST_PROGRAMS, own_programs
-from policies import bulk, listing
+from policies import bulk, listing, portable, queries
 from policies.baselines import exempting, lifecycle
 from policies.baselines.lifecycle import Place
 from policies.catalogue import RuleDraft
 from policies.engine.engine import Engine
 from policies.export import policy_lines
+from policies.linting import listing as lint_listing
+from policies.linting.finding import Finding
 from policies.listing import PolicyTerms
 from policies.models import Action, MatchCount, Policy
 from policies.rows import policy_rows
 from policies.undoing import undo
+from policies.upkeep import merging
 from portal.accounts.models import User
 from portal.common import clock
 from portal.common.errors import Refused
-from portal.tenants.models import ComputerGroup, Organization
+from portal.common.uuid7 import uuid7
+from portal.tenants.administration import organizations
+from portal.tenants.models import ComputerGroup, Entry, Organization
 from portal.tenants.scoping import reaching
 from tests import factories
 from tests.policies.conftest import a_policy, an_application, at_group, globally
@@ -136,3 +143,51 @@ def test_a_lying_agent_cannot_make_a_deployment_cost_more_than_an_honest_one(
     heartbeat: dict[str, Any], count: int
 ) -> None:
     assert len(own_programs(heartbeat)) == count
+
+
+def test_rules_that_a_file_brought_stand_in_the_system_audit(technician: User, able_moose: Organization) -> None:
+    entry = {"name": "Brought", "os": "windows", "rules": [{"path": r"c:\brought\*"}]}
+    text = json.dumps({"format": portable.FORMAT, "applications": [entry]})
+    with reaching(factories.reach(technician)) as mine:
+        portable.import_applications(mine, able_moose, text)
+        told = Entry.objects.within(mine).get(organization_id=able_moose.id, verb="application.imported")
+    assert told.after == {"count": 1, "rules": [{"path": r"c:\brought\*"}]}
+
+
+def test_a_file_of_applications_does_not_grow_without_a_limit(
+    technician: User, able_moose: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portable, "MOST_RULES_IN_A_FILE", 1)
+    with reaching(factories.reach(technician)) as mine:
+        made = [an_application(mine, able_moose, name) for name in ("Acme", "Zoom")]
+        some = [queries.application(mine, one.id) for one in made]
+        with pytest.raises(Refused, match="Take fewer"):
+            portable.exported(mine, some)
+        assert not Entry.objects.within(mine).filter(verb="application.exported").exists()
+
+
+def test_who_follows_from_the_beginning_is_told_in_its_own_system_audit(owner: User, northwind: Organization) -> None:
+    with reaching(SYSTEM):
+        lifecycle.create_baseline(
+            SYSTEM, organization_id=northwind.id, name="For all", os="windows", new_customers=True
+        )
+    with reaching(factories.reach(owner)) as mine:
+        made = organizations.create_organization(mine, name="Quiet Heron", parent_id=northwind.id)
+    with reaching(SYSTEM):
+        entry = Entry.objects.within(SYSTEM).get(organization_id=made.id, verb="baseline.followed")
+    assert entry.actor_name == str(owner)
+
+
+def test_a_line_break_at_the_beginning_starts_no_formula_in_the_export_of_lint() -> None:
+    (_, line) = lint_listing.csv_lines([a_finding(subject_name="\n=cmd|x")], {})
+    assert '"\'\n=cmd|x"' in line
+
+
+def a_finding(**fields: Any) -> Finding:
+    plain: dict[str, Any] = {field.name: "" for field in dataclass_fields(Finding)}
+    return Finding(**{**plain, "accepted": None, "seen_at": None, **fields})
+
+
+def test_nobody_merges_thousands_of_applications_in_one_request(technician: User, able_moose: Organization) -> None:
+    with reaching(factories.reach(technician)) as mine, pytest.raises(Refused, match="At most"):
+        merging.plan_merge(mine, able_moose.id, [str(uuid7()) for _ in range(1_000)])
