@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
 
 from policies import queries
 from policies.compile import Places, load_places
@@ -117,18 +117,23 @@ def standing(reach: Reach, terms: PolicyTerms) -> Standing:
 def policies_listed(reach: Reach, terms: PolicyTerms, *, at: Standing | None = None) -> QuerySet[Policy]:
     """The policies of `terms`, sorted as evaluated (by `AS_EVALUATED`). Raises NotFound for a reference."""
     place = at or standing(reach, terms)
-    found = queries.policies(reach).filter(place.applies)
-    if terms.application:
-        application = queries.application(reach, terms.application)
-        found = found.filter(id__in=queries.policies_using(reach, application.id).order_by().values("id"))
-    if terms.q:
-        naming = queries.policies_naming(reach, terms.q).values("policy_id")
-        found = found.filter(Q(name__icontains=terms.q) | Q(id__in=naming))
-    return as_evaluated(found.filter(_kept(reach, terms)), builtin_first=place.builtin_first)
+    found = queries.policies(reach).filter(place.applies, _kept(reach, terms))
+    return as_evaluated(found, builtin_first=place.builtin_first)
 
 
 def _kept(reach: Reach, terms: PolicyTerms) -> Q:
-    """The conditions of `terms` on columns of the policy alone."""
+    """What the filters of `terms` leave of a place."""
+    kept = _kept_by_columns(reach, terms)
+    if terms.application:
+        application = queries.application(reach, terms.application)
+        kept &= Q(id__in=queries.policies_using(reach, application.id).order_by().values("id"))
+    if terms.q:
+        naming = queries.policies_naming(reach, terms.q).values("policy_id")
+        kept &= Q(name__icontains=terms.q) | Q(id__in=naming)
+    return kept
+
+
+def _kept_by_columns(reach: Reach, terms: PolicyTerms) -> Q:
     now = clock.now()
     kept = Q()
     if not terms.include_disabled:
@@ -180,12 +185,12 @@ def is_on_at(now: datetime) -> Q:
 
 
 def hidden_count(reach: Reach, terms: PolicyTerms, *, at: Standing) -> int:
-    """How many policies of the place `terms` leave out."""
-    whole = replace(terms.unfiltered, include_disabled=True)
-    if whole == terms:
+    """How many policies of the place `terms` leave out. One statement."""
+    if terms.include_disabled and not terms.is_filtered:
         return 0
-    counted = [policies_listed(reach, one, at=at).order_by().count() for one in (whole, terms)]
-    return counted[0] - counted[1]
+    there = queries.policies(reach).filter(at.applies).order_by()
+    counted = there.aggregate(whole=Count("id"), shown=Count("id", filter=_kept(reach, terms)))
+    return int(counted["whole"] - counted["shown"])
 
 
 def same_orders(reach: Reach, terms: PolicyTerms, policies: Sequence[Policy], *, at: Standing) -> list[Policy]:
