@@ -40,9 +40,8 @@ def lockouts(request: PortalRequest) -> HttpResponse:
     """What deploying to `scope` (`level:target id`) would newly stop that nobody may lose; empty when nothing."""
     level, _, target = request.GET.get("scope", "").partition(":")
     found = deploy.would_lock_out(request.reach, level=level, target_id=target)
-    response = render(request, "agents/lockouts.html", {"lockouts": found, "scope": f"{level}:{target}"})
-    response["Cache-Control"] = "no-store"
-    return response
+    part = "#found" if request.htmx else ""
+    return respond(request, f"agents/lockouts.html{part}", {"lockouts": found, "scope": f"{level}:{target}"})
 
 
 @needs(Capability.DEPLOYMENT_WRITE, everywhere=True)

@@ -76,12 +76,14 @@ def catalogue_update(request: PortalRequest, update: UUID) -> HttpResponse:
 @needs(_READ, everywhere=True)
 def catalogue_files(request: PortalRequest, update: UUID) -> HttpResponse:
     """What was seen lately of the rules that one application of the update gains and loses."""
-    found, _ = _differences(request, updates.update(request.reach, update).id)
+    row = updates.update(request.reach, update)
+    found, _ = _differences(request, row.id)
     one = next((one for one in found if one.key == request.GET.get("key")), None)
     if one is None:
         raise NotFound
-    context = {"one": one, "met": files_met(request.reach, one)}
-    return respond(request, "policies/catalogue/files.html", context)
+    part = "#met" if request.htmx else ""
+    context = {"row": row, "one": one, "met": files_met(request.reach, one)}
+    return respond(request, f"policies/catalogue/files.html{part}", context)
 
 
 @require_POST
