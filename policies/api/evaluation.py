@@ -155,6 +155,11 @@ class DecisionAnswer(serializers.Serializer[Any]):
     because = serializers.CharField()
     reason_code = serializers.CharField()
     trace = StepAnswer(many=True)
+
+
+class EvaluationAnswer(DecisionAnswer):
+    """The decision, and what would permit what it stops."""
+
     near_misses = StepAnswer(many=True, help_text="The last steps of the trace, closest first.")
     smallest_change = ChangeAnswer(allow_null=True, help_text="Of the changes that would permit it, the smallest.")
     other_changes = ChangeAnswer(many=True)
@@ -174,7 +179,7 @@ class Evaluate(PortalAPIView):
 
     needs = {"POST": Capability.POLICY_READ}
     body = {"POST": EvaluateBody}
-    answer = {"POST": DecisionAnswer, "GET": DecisionAnswer}
+    answer = {"POST": EvaluationAnswer, "GET": EvaluationAnswer}
     examples = {"POST": (EXAMPLE, None)}
 
     def post(self, request: PortalAPIRequest) -> Response:
