@@ -258,16 +258,40 @@ BRISK_OTTER = OrganizationPlan(
         ApplicationPlan("Open Dental", "Practice management.", (RulePlan(path=r"c:\dental\opendental\*"),)),
     ),
     policies=(
-        PolicyPlan("org-office-permit-baseline", ("Microsoft 365 Apps",), reason="Standard allowlist"),
-        PolicyPlan("org-browsers-permit-baseline", ("Google Chrome", "Microsoft Edge"), reason="Standard allowlist"),
-        PolicyPlan("org-tools-permit-baseline", ("Adobe Acrobat Reader", "Zoom Workplace", "7-Zip"),
-                   reason="Standard allowlist"),
         PolicyPlan("org-open-dental-permit", ("Open Dental",), reason="Practice management"),
     ),
     people=(
         PersonPlan("Dora Hill", Role.CUSTOMER_ADMIN, "brisk-otter"),
         PersonPlan("Sam Stone", Role.TECHNICIAN, "brisk-otter"),
     ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BaselinePlan:
+    """What the MSP's customers start from. `followers`: slugs. `exception`: (follower, policy, reason)."""
+
+    name: str
+    description: str
+    policies: tuple[PolicyPlan, ...]
+    followers: tuple[str, ...]
+    exception: tuple[str, str, str]
+
+
+BASELINE = BaselinePlan(
+    name="Standard workstation",
+    description="The allowlist that most customers share. What must hold everywhere is a global policy instead.",
+    policies=(
+        PolicyPlan("org-remote-tools-deny-baseline", ("TeamViewer", "AnyDesk"), "", "deny", "secured",
+                   "Remote support goes through our RMM.", "NW-1010"),
+        PolicyPlan("org-office-permit-baseline", ("Microsoft 365 Apps",), reason="Standard allowlist"),
+        PolicyPlan("org-browsers-permit-baseline", ("Google Chrome", "Microsoft Edge"), reason="Standard allowlist"),
+        PolicyPlan("org-tools-permit-baseline", ("Adobe Acrobat Reader", "Zoom Workplace", "7-Zip"),
+                   reason="Standard allowlist"),
+    ),
+    followers=("brisk-otter",),
+    exception=("brisk-otter", "org-remote-tools-deny-baseline",
+               "The maker of the X-ray unit services it by TeamViewer until the new one comes."),
 )  # fmt: skip
 
 ORGANIZATIONS: Sequence[OrganizationPlan] = (NORTHWIND, ABLE_MOOSE, BRISK_OTTER)

@@ -28,8 +28,10 @@ from portal.accounts.models import Role, User
 from portal.accounts.reaches import reach_of_user
 from portal.accounts.roles import capabilities_of
 from portal.common import clock
+from portal.demo import baselines
 from portal.demo.history import DAYS as HISTORY_DAYS
 from portal.demo.scenario import (
+    BASELINE,
     LIVE_COMPUTERS,
     LIVE_GROUP,
     ORGANIZATIONS,
@@ -90,6 +92,8 @@ def build(founder: User, msp: Organization) -> Demo:
                 _application(reach, organization, application)
             for policy in plan.policies:
                 _policy(reach, demo, plan, organization, policy)
+    with owners_reach(founder) as reach:
+        baselines.make(reach, BASELINE, msp, {organization.slug: organization for organization in demo.organizations})
     with owners_reach(founder) as reach:
         demo.live_install_key = install_keys.create_install_key(
             reach,
