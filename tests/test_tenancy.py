@@ -46,7 +46,7 @@ BODIES: dict[str, Any] = {
 }  # fmt: skip
 # A plain GET without a question is refused: these ask for a path or a hash.
 ASKED_FOR_MORE = {
-    "api:setting-effective",
+    "api:setting-effective", "policies-all:catalogue-files",
     "audit:file-history", "audit-all:file-history", "api:file-history", "agents:lockouts", "agents-all:lockouts"
 }  # fmt: skip
 PUBLIC = {"api:schema", "api:docs"}  # tell what the source tells; their examples name an Able Moose of their own
@@ -55,6 +55,8 @@ WITNESSES = {"django_session", "usersessions_usersession", "accounts_apitoken", 
 EXPORTS = {
     "tenants:entry-export", "audit:event-export", "tenants-all:entry-export", "audit-all:event-export",
     "policies:application-export", "policies-all:application-export", "api:application-export",
+    "policies:policy-export", "policies-all:policy-export", "policies:lint-export", "policies-all:lint-export",
+    "policies:baseline-export",
 }  # fmt: skip
 
 AsUser = Callable[[User], Client]

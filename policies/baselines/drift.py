@@ -14,6 +14,8 @@ from policies.baselines.followers import Follower, Following, exempt_of, load_fo
 from policies.baselines.planning import expected, out_of_order
 from policies.baselines.terms import Item, differing
 from policies.models import Baseline, BaselineException, ExceptionKind, Subscription
+from portal.tenants import journal
+from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 
 State = Literal["in_step", "exception", "changed_further", "drifted", "missing", "misfit", "not_carried", "none"]
@@ -110,7 +112,14 @@ def drift(
     return Drift(baseline, tuple(columns), tuple(lines), unpublished)
 
 
-def rows_for_export(found: Drift) -> Iterator[tuple[object, ...]]:
+def exported(reach: Reach, found: Drift, organization: Organization) -> Iterator[tuple[object, ...]]:
+    """The cells as rows of a spreadsheet, in the order of COLUMNS. Who took them out stands in the System Audit of the
+    organization where that was."""
+    journal.record(reach, "baseline.exported", found.baseline, organization_id=organization.id)
+    return _rows(found)
+
+
+def _rows(found: Drift) -> Iterator[tuple[object, ...]]:
     """The cells as rows of a spreadsheet, in the order of COLUMNS."""
     for line in found.lines:
         subscription = line.subscription

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from policies.engine.lint import CODES, Code, Severity
+from policies.export import topmost
 from policies.linting import words
 from policies.linting.finding import Finding
 from policies.linting.reading import Report
 from portal.common import csv_text
+from portal.tenants import journal
+from portal.tenants.models import Organization
+from portal.tenants.reach import Reach
 
 SEVERITIES: tuple[tuple[Severity, str, str], ...] = (
     ("danger", "Dangerous", "alert-triangle"),
@@ -141,6 +145,16 @@ def _groups(found: Sequence[Finding], more: Counter[Code], terms: Terms) -> Iter
 
 def _rank(severity: Severity) -> int:
     return [key for key, _, _ in SEVERITIES].index(severity)
+
+
+def exported(
+    reach: Reach, organization: Organization | None, terms: Terms, report: Report, names: dict[UUID, str]
+) -> Iterator[str]:
+    """What the list shows as CSV; who took it out stands in the System Audit."""
+    asked = {name: value for name, value in asdict(terms).items() if value}
+    for organization_id in [organization.id] if organization else topmost(reach):
+        journal.record(reach, "findings.exported", organization, organization_id=organization_id, query=asked)
+    return csv_lines(chosen(report.findings, terms), names)
 
 
 def csv_lines(findings: Iterable[Finding], names: dict[UUID, str]) -> Iterator[str]:

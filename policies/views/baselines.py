@@ -173,7 +173,7 @@ def baseline_export(request: PortalRequest, baseline: UUID) -> HttpResponse:
     if found.organization_id != request.organization.id:
         subscriptions = subscriptions.filter(organization_id=request.organization.id)
     shown = drift.drift(request.reach, found, subscriptions=subscriptions, state=request.GET.get("state", ""))
-    lines = list(csv_lines(drift.COLUMNS, drift.rows_for_export(shown)))
+    lines = list(csv_lines(drift.COLUMNS, drift.exported(request.reach, shown, request.organization)))
     answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="baseline-drift.csv"'
     return cast(HttpResponse, answer)

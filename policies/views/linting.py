@@ -69,7 +69,7 @@ def _page(request: PortalRequest, *, events: tuple[str, ...] = (), faults: tuple
 def lint_export(request: PortalRequest) -> HttpResponse:
     """What the list shows, as CSV."""
     report = linting.report(request.reach, _organizations(request))
-    lines = list(listing.csv_lines(listing.chosen(report.findings, _terms(request)), _named(request)))
+    lines = list(listing.exported(request.reach, request.organization, _terms(request), report, _named(request)))
     answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="lint-{clock.now():%Y%m%d-%H%M%S}.csv"'
     answer["Cache-Control"] = "no-store"

@@ -191,3 +191,20 @@ def a_finding(**fields: Any) -> Finding:
 def test_nobody_merges_thousands_of_applications_in_one_request(technician: User, able_moose: Organization) -> None:
     with reaching(factories.reach(technician)) as mine, pytest.raises(Refused, match="At most"):
         merging.plan_merge(mine, able_moose.id, [str(uuid7()) for _ in range(1_000)])
+
+
+@pytest.mark.parametrize(
+    ("path", "verb"),
+    [("lint/export/", "findings.exported"), ("policies/baselines/{baseline}/export/", "baseline.exported")],
+)
+def test_who_takes_findings_or_drift_out_stands_in_the_system_audit(
+    reader: User, northwind: Organization, able_moose: Organization, as_user: Any, path: str, verb: str
+) -> None:
+    with reaching(SYSTEM):
+        baseline = lifecycle.create_baseline(SYSTEM, organization_id=northwind.id, name="Workstations", os="windows")
+        lifecycle.follow(SYSTEM, baseline.id, places=[Place(able_moose.id)])
+    answer = as_user(reader).get(f"/o/{able_moose.slug}/{path.format(baseline=baseline.id)}")
+    assert answer.status_code == 200
+    with reaching(SYSTEM):
+        entry = Entry.objects.within(SYSTEM).get(organization_id=able_moose.id, verb=verb)
+    assert entry.actor_name == str(reader)
