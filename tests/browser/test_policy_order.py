@@ -24,15 +24,20 @@ def names(page: Page) -> list[str]:
     return page.locator(f"{ROWS} [data-edits]").all_inner_texts()
 
 
+def in_the_middle(page: Page, number: int) -> None:
+    """Where no bar lies over it."""
+    page.locator(ROWS).nth(number).evaluate("row => row.scrollIntoView({ block: 'center' })")
+
+
 def expect_order(page: Page, *wanted: str) -> None:
-    expect(page.locator(f"{ROWS} [data-edits]").nth(2)).to_have_text(wanted[0])
-    expect(page.locator(f"{ROWS} [data-edits]").nth(3)).to_have_text(wanted[1])
+    expect(page.locator(f"{ROWS} [data-edits]").nth(2)).to_have_text(wanted[0], timeout=15_000)
+    expect(page.locator(f"{ROWS} [data-edits]").nth(3)).to_have_text(wanted[1], timeout=15_000)
 
 
 def test_a_row_is_dragged_above_another_and_the_key_u_takes_it_back(desk: Desk) -> None:
     page = desk.go(LIST)
     third, fourth = names(page)[2:4]
-    page.locator(ROWS).nth(3).scroll_into_view_if_needed()
+    in_the_middle(page, 3)
     handle, target = (
         page.locator(f"{ROWS} [data-handle]").nth(3).bounding_box(),
         page.locator(ROWS).nth(2).bounding_box(),
@@ -53,12 +58,13 @@ def test_a_row_is_dragged_above_another_and_the_key_u_takes_it_back(desk: Desk) 
 def test_escape_leaves_a_dragged_row_where_it_was(desk: Desk) -> None:
     page = desk.go(LIST)
     before = names(page)
-    page.locator(ROWS).nth(3).scroll_into_view_if_needed()
+    in_the_middle(page, 3)
     handle = page.locator(f"{ROWS} [data-handle]").nth(3).bounding_box()
     assert handle
     page.mouse.move(handle["x"] + 8, handle["y"] + 8)
     page.mouse.down()
     page.mouse.move(handle["x"] + 8, handle["y"] - 40, steps=4)
+    expect(page.locator("tr.dragging")).to_have_count(1)
     page.keyboard.press("Escape")
     page.mouse.up()
     expect(page.locator("tr.dragging")).to_have_count(0)
