@@ -71,31 +71,6 @@ class PolicyAnswer(serializers.Serializer[Policy]):
         return [application.name for application in policy.named_applications]
 
 
-class PolicyQuery(QuerySerializer):
-    organization = ReferenceField(required=False, help_text="Its policies and the global ones above it.")
-    scope = serializers.ChoiceField(choices=Level.choices, required=False)
-    target = ReferenceField(required=False, help_text="Id or slug of what the scope is about.")
-    effective_for = ReferenceField(required=False, help_text="Everything that applies to this computer.")
-    effective_in = ReferenceField(required=False, help_text="Everything that applies in this group.")
-    application = ReferenceField(required=False, help_text="Policies that name this application.")
-    include_disabled = serializers.BooleanField(required=False, help_text="Disabled and expired ones too.")
-    q = serializers.CharField(required=False, max_length=120, help_text="Name, or an application's name, contains.")
-
-
-class MoveBody(StrictSerializer):
-    """Exactly one of the four."""
-
-    place = serializers.ChoiceField(choices=("top", "bottom"), required=False)
-    before = serializers.UUIDField(required=False)
-    after = serializers.UUIDField(required=False)
-    order = serializers.IntegerField(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if len(attrs) != 1:
-            raise serializers.ValidationError("Send one of place, before, after and order.")
-        return attrs
-
-
 class ModeAnswer(serializers.Serializer[Any]):
     """The mode of a computer or group now; secured has neither end nor reason."""
 
