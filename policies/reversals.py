@@ -87,7 +87,9 @@ def restate_back(reach: Reach, payload: Mapping[str, Any]) -> None:
 def undelete(reach: Reach, payload: Mapping[str, Any]) -> None:
     """Make the policies again, with the ids and orders they had."""
     for row in payload["rows"]:
-        require_write(reach, Capability.POLICY_WRITE, scope_of(restoring.policy_of(row)))
+        policy = restoring.policy_of(row)
+        require_write(reach, Capability.POLICY_WRITE, scope_of(policy))
+        guard.check_may_change(reach, policy)
     _refuse_changed(restoring.obstacles(reach, payload["rows"]))
     restoring.restore(reach, payload["rows"])
 

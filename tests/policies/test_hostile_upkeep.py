@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ import pytest
 
 import audit.match_preview
 from agents.lockout import LONGEST_PROGRAM, MOST_PROGRAMS, own_programs
-from policies import bulk, listing, portable, queries
+from policies import bulk, listing, moving, placing, portable, queries
 from policies.baselines import exempting, lifecycle
 from policies.baselines.lifecycle import Place
 from policies.catalogue import RuleDraft
@@ -22,7 +23,7 @@ from policies.export import policy_lines
 from policies.linting import listing as lint_listing
 from policies.linting.finding import Finding
 from policies.listing import PolicyTerms
-from policies.models import Action, MatchCount, Policy
+from policies.models import Action, MatchCount, Policy, Status, UndoStep
 from policies.rows import policy_rows
 from policies.undoing import undo
 from policies.upkeep import merging
@@ -32,6 +33,7 @@ from portal.common.errors import Refused
 from portal.common.uuid7 import uuid7
 from portal.tenants.administration import organizations
 from portal.tenants.models import ComputerGroup, Entry, Organization
+from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
 from tests import factories
 from tests.policies.conftest import a_policy, an_application, at_group, globally
@@ -89,8 +91,27 @@ def test_the_api_tells_a_customer_neither_whom_the_msp_tells_nor_when_it_decided
     assert own["last_matched_at"] is not None
 
 
+def _disable_and_enable(reach: Reach, here: Policy) -> UndoStep | None:
+    bulk.disable_policies(reach, [here.id], organization_id=here.organization_id)
+    return bulk.enable_policies(reach, [here.id], organization_id=here.organization_id).step
+
+
+def _restate(reach: Reach, here: Policy) -> UndoStep | None:
+    bulk.restate_policies(reach, [here.id], organization_id=here.organization_id, status=Status.MONITOR_ONLY)
+    return bulk.restate_policies(reach, [here.id], organization_id=here.organization_id, status=Status.INHERIT).step
+
+
+def _delete(reach: Reach, here: Policy) -> UndoStep | None:
+    moving.reorder_policy(reach, here.id, place=placing.at(500_000))
+    return bulk.delete_policies(reach, [here.id], organization_id=here.organization_id).step
+
+
+@pytest.mark.parametrize("write", [_disable_and_enable, _restate, _delete])
 def test_undoing_is_no_way_around_an_exception_that_has_ended(
-    technician: User, northwind: Organization, able_moose: Organization
+    technician: User,
+    northwind: Organization,
+    able_moose: Organization,
+    write: Callable[[Reach, Policy], UndoStep | None],
 ) -> None:
     with reaching(SYSTEM):
         baseline = lifecycle.create_baseline(SYSTEM, organization_id=northwind.id, name="Workstations", os="windows")
@@ -102,13 +123,13 @@ def test_undoing_is_no_way_around_an_exception_that_has_ended(
         exception = exempting.make_exception(
             mine, subscription.id, source.id, kind="changed", reason="They asked for it", review_on=review_on
         )
-        bulk.disable_policies(mine, [here.id], organization_id=able_moose.id)
-        enabled = bulk.enable_policies(mine, [here.id], organization_id=able_moose.id)
+        step = write(mine, here)
         exempting.end_exception(mine, exception.id)
-        assert enabled.step is not None
+        assert step is not None
         with pytest.raises(Refused, match="follows the baseline"):
-            undo(mine, enabled.step.id)
-        assert Policy.objects.within(mine).get(id=here.id).enabled
+            undo(mine, step.id)
+        (left,) = Policy.objects.within(mine).filter(linked_to=source, organization=able_moose)
+        assert (left.enabled, left.status) == (True, Status.INHERIT)
 
 
 def test_a_preview_tries_no_more_expressions_than_may_be_saved(
