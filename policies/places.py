@@ -15,6 +15,7 @@ from portal.tenants.reach import Reach
 
 MOST_COMPUTERS = 20
 NEAREST = 60
+_DIGITS = 9
 
 
 def read_place(text: str) -> Placement:
@@ -42,7 +43,7 @@ def place_in(reach: Reach, terms: PolicyTerms, policy: Policy, text: str) -> Pla
         return _up(reach, terms, policy)
     if where == "down":
         return _down(reach, terms, policy)
-    if where == "position" and value.isdecimal():
+    if where == "position" and value.isdecimal() and len(value) <= _DIGITS:
         others = [one for one in listing.changing_places(reach, terms, policy) if one.id != policy.id]
         number = max(1, int(value))
         return placing.before(others[number - 1].id) if number <= len(others) else placing.BOTTOM

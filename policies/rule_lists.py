@@ -32,6 +32,7 @@ from portal.tenants.reach import Reach
 
 MOST_LINES = MOST_RULES
 _MOST_TOLD = 50
+_LONGEST_LINE = 32_768
 _COLUMNS = {
     "hash": "hash", "sha256": "hash", "sha-256": "hash", "path": "path", "full path": "path", "process": "process",
     "created_by": "created_by", "created by": "created_by", "certificate": "certificate", "signer": "certificate",
@@ -76,6 +77,9 @@ def read_rules(text: str, os: str) -> ReadRules:
     faults: list[LineFault] = []
     header: list[str] | None = None
     for number, line in _lines(text):
+        if len(line) > _LONGEST_LINE:
+            faults.append(LineFault(number, line[:200], "This line is too long to be a rule."))
+            continue
         cells = [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
         if header is None and not rules and not faults:
             header = _header(cells)

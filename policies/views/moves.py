@@ -17,6 +17,8 @@ from policies.views.policies import after_write, list_address, own_policy, terms
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.tenants.capabilities import Capability
 
+_DIGITS = 9
+
 
 def _proposed(request: PortalRequest, policy: Policy) -> dict[str, Any]:
     """Where the form first stands: before the policy that the address names, if it names one."""
@@ -57,7 +59,7 @@ def _move(request: PortalRequest, policy: Policy, wanted: str) -> HttpResponse:
             request.reach,
             policy.id,
             place=places.place_in(request.reach, terms_of(request), policy, wanted),
-            seen_order=int(seen) if seen.isdecimal() else None,
+            seen_order=int(seen) if seen.isdecimal() and len(seen) <= _DIGITS else None,
             agreed=request.POST.get("agreed", ""),
         ).step
 

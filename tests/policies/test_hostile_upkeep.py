@@ -14,7 +14,7 @@ import pytest
 
 import audit.match_preview
 from agents.lockout import LONGEST_PROGRAM, MOST_PROGRAMS, own_programs
-from policies import bulk, listing, moving, placing, portable, queries
+from policies import bulk, listing, moving, places, placing, portable, queries, rule_lists
 from policies.baselines import exempting, lifecycle
 from policies.baselines.lifecycle import Place
 from policies.catalogue import RuleDraft
@@ -36,7 +36,7 @@ from portal.tenants.models import ComputerGroup, Entry, Organization
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
 from tests import factories
-from tests.policies.conftest import a_policy, an_application, at_group, globally
+from tests.policies.conftest import a_policy, an_application, at_group, at_organization, globally
 from tests.portal.api.caller import Caller
 
 SYSTEM = factories.SYSTEM
@@ -229,3 +229,13 @@ def test_who_takes_findings_or_drift_out_stands_in_the_system_audit(
     with reaching(SYSTEM):
         entry = Entry.objects.within(SYSTEM).get(organization_id=able_moose.id, verb=verb)
     assert entry.actor_name == str(reader)
+
+
+def test_a_number_or_a_line_without_end_is_refused_in_words(technician: User, able_moose: Organization) -> None:
+    with reaching(factories.reach(technician)) as mine:
+        policy = a_policy(mine, at_organization(able_moose), an_application(mine, able_moose, "Acme"))
+        with pytest.raises(Refused):
+            places.place_in(mine, PolicyTerms(), policy, "position:" + "9" * 5_000)
+    read = rule_lists.read_rules(r"c:\acme\a.exe" + "\n" + "x" * 200_000 + "," + "y" * 200_000, "windows")
+    assert [fault.line for fault in read.faults] == [2]
+    assert len(read.rules) == 1
