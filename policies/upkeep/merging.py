@@ -142,6 +142,7 @@ def merge_applications(
         reach, steps.MERGED, chosen, organization_id=organization_id, before={"applications": names}, after=after
     )
     summary = f"{', '.join(names)} merged into {chosen.name}"
+    touching.tell_others(reach, organization_id, users, relinked, verb=steps.MERGED, summary=summary)
     touching.count_changes(reach, [chosen], verb=steps.MERGED, summary=summary)
     touched = {a.id for a in found}
     return steps.keep(

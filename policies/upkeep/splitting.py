@@ -128,7 +128,9 @@ def split_application(
     unchanged = _rule_sets(users) == matched
     if chosen == {user.policy_id for user in users} and not unchanged:
         raise Conflict("The split would have changed what policies match, so nothing was done. Please report this.")
-    return SplitDone(made, _told(reach, found, made, rules, chosen, before), unchanged)
+    step = _told(reach, found, made, rules, chosen, before)
+    touching.tell_others(reach, organization_id, users, chosen, verb=steps.SPLIT, summary=step.summary)
+    return SplitDone(made, step, unchanged)
 
 
 def _told(

@@ -47,8 +47,8 @@ def keep(
 def _take_back(reach: Reach, payload: Mapping[str, Any]) -> None:
     """Put everything back as it was. Raises Conflict when something that decides has changed since, Forbidden."""
     organization_id, ids = UUID(payload["organization"]), [UUID(one) for one in payload["applications"]]
-    users = touching.users_of(ids)
-    touching.require_rights(reach, organization_id, users, relinked=frozenset(map(UUID, payload["relinked"])))
+    users, relinked = touching.users_of(ids), frozenset(map(UUID, payload["relinked"]))
+    touching.require_rights(reach, organization_id, users, relinked=relinked)
     touching.lock(reach, organization_id, users)
     if pictures.digest(pictures.picture(ids)) != payload["after"]:
         raise Conflict(
@@ -60,7 +60,9 @@ def _take_back(reach: Reach, payload: Mapping[str, Any]) -> None:
     before = _applications(reach, ids)
     pictures.put_back(payload["rows"])
     now = _applications(reach, ids)
-    touching.count_changes(reach, now or before, verb="application.restored", summary=_summary(now or before))
+    verb, summary = "application.restored", _summary(now or before)
+    touching.tell_others(reach, organization_id, users, relinked, verb=verb, summary=summary)
+    touching.count_changes(reach, now or before, verb=verb, summary=summary)
 
 
 def _refuse_taken_names(reach: Reach, organization_id: UUID, names: list[str]) -> None:

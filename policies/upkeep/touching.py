@@ -11,6 +11,7 @@ from policies.catalogue import count_application_change
 from policies.models import Application, Level, Policy, PolicyApplication
 from policies.scopes import lock_organization
 from portal.common.errors import Forbidden, NotFound, Refused
+from portal.tenants import journal
 from portal.tenants.capabilities import Capability
 from portal.tenants.reach import Reach, system_reach
 from portal.tenants.scoping import reaching
@@ -95,3 +96,16 @@ def count_changes(reach: Reach, applications: Sequence[Application], *, verb: st
     for owner in {application.organization_id for application in applications}:
         if owner is not None:
             changes.touch(reach, owner)
+
+
+def tell_others(
+    reach: Reach, organization_id: UUID, users: Sequence[User], relinked: frozenset[UUID], *, verb: str, summary: str
+) -> None:
+    """In the System Audit of every other organization whose policies got other applications: which, and how."""
+    names: dict[UUID, list[str]] = {}
+    for user in users:
+        if user.policy_id in relinked and user.organization_id != organization_id:
+            names.setdefault(user.organization_id, []).append(user.name)
+    for other in sorted(names):
+        after = {"what": summary, "policies": names[other]}
+        journal.record(reach, verb, None, organization_id=other, after=after)

@@ -239,3 +239,15 @@ def test_a_number_or_a_line_without_end_is_refused_in_words(technician: User, ab
     read = rule_lists.read_rules(r"c:\acme\a.exe" + "\n" + "x" * 200_000 + "," + "y" * 200_000, "windows")
     assert [fault.line for fault in read.faults] == [2]
     assert len(read.rules) == 1
+
+
+def test_a_merge_that_alters_a_customers_policy_stands_in_the_customers_system_audit(
+    owner: User, northwind: Organization, able_moose: Organization
+) -> None:
+    with reaching(factories.reach(owner)) as mine:
+        kept, going = (an_application(mine, northwind, name) for name in ("Acme", "Zoom"))
+        theirs = a_policy(mine, at_organization(able_moose), going)
+        step = merging.merge_applications(mine, northwind.id, [kept.id, going.id], survivor=kept.id)
+        undo(mine, step.id)
+        told = Entry.objects.within(mine).filter(organization_id=able_moose.id, after__policies=[theirs.name])
+        assert sorted(told.values_list("verb", flat=True)) == ["application.restored", "applications.merged"]
