@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.catalogue import RuleDraft
+from policies.engine.folders import ground_of
 from policies.engine.normal_form import normal_certificate
 from policies.engine.rules import RuleError, check_rule
-from policies.strength import place_of
 from policies.upkeep import generalizing
 from policies.upkeep.evidence import Sighting
 from policies.upkeep.matching import Matcher, engine_rule
@@ -52,7 +52,7 @@ def identity(sighting: Sighting, os: str) -> Identity:
         return Identity((("certificate", sighting.certificate),))
     launcher = "" if _is_obedient(sighting.process) else generalizing.general_program(sighting.process, os)
     if sighting.created_by:
-        if _is_obedient(sighting.created_by) and place_of(sighting.path, os) != "protected":
+        if _is_obedient(sighting.created_by) and ground_of(sighting.path, os) != "protected":
             writer = _name(sighting.created_by)
             why = f"Unsigned, and written by {writer}, which writes whatever it is told to, where anybody can write."
             return Identity(why_not=why)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.catalogue import RuleDraft
-from policies.strength import place_of, strength, weakest
+from policies.engine.folders import ground_of
+from policies.strength import strength, weakest
 
 AGENT = r"c:\program files\acmermm\acme_agent.exe"
 SCRIPT = r"regex:c:\\windows\\temp\\acmermm\\[0-9a-f]{10}\.ps1"
@@ -43,7 +44,7 @@ def test_a_rule_is_judged_with_its_reasons(rule: RuleDraft, score: int, said: st
 
 
 @pytest.mark.parametrize(
-    ("pattern", "os", "place"),
+    ("pattern", "os", "ground"),
     [
         (r"%TEMP%\a.exe", "windows", "writable"),
         (r"%PROGRAMFILES%\Acme\*", "windows", "protected"),
@@ -55,12 +56,15 @@ def test_a_rule_is_judged_with_its_reasons(rule: RuleDraft, score: int, said: st
         ("/usr/lib/acme/*", "linux", "protected"),
         ("/home/*/bin/x", "linux", "writable"),
         ("/srv/tools/x", "linux", "open"),
+        ("/USR/lib/acme/*", "linux", "open"),
+        ("/Users/*/bin/x", "macos", "writable"),
+        ("/usr/local/bin/x", "macos", "writable"),
         ("/Applications/Acme.app/*", "macos", "protected"),
         ("*.dmg", "macos", "anywhere"),
     ],
 )
-def test_a_pattern_says_who_can_put_a_file_there(pattern: str, os: str, place: str) -> None:
-    assert place_of(pattern, os) == place
+def test_a_pattern_says_who_can_put_a_file_there(pattern: str, os: str, ground: str) -> None:
+    assert ground_of(pattern, os) == ground
 
 
 PATTERNS = st.sampled_from(

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from policies.engine.folders import is_protected, is_writable_by_users
 from policies.engine.lint.findings import Code, Found, Severity
 from policies.engine.lint.regex_checks import regex_faults
 from policies.engine.pattern_error import PatternError
@@ -21,26 +22,6 @@ from policies.engine.rules import PATTERN_FIELDS, FileRule
 
 _LABELS = {"path": "Path", "process": "Process", "created_by": "Created By"}
 _SHORT_NAME = re.compile(r"~[0-9]+(?=[\\.]|$)")
-_WRITABLE_WINDOWS = (
-    "c:\\users\\",
-    "c:\\windows\\temp\\",
-    "c:\\windows\\tasks\\",
-    "c:\\programdata\\",
-    "c:\\temp\\",
-    "c:\\tmp\\",
-    "c:\\$recycle.bin\\",
-    "c:\\windows\\system32\\spool\\drivers\\color\\",
-)
-_WRITABLE = {
-    "windows": _WRITABLE_WINDOWS,
-    "macos": ("/Users/", "/tmp/", "/private/tmp/", "/var/folders/", "/private/var/folders/", "/var/tmp/"),  # noqa: S108
-    "linux": ("/home/", "/tmp/", "/var/tmp/", "/dev/shm/", "/run/user/"),  # noqa: S108
-}
-_WELL_GUARDED = {
-    "windows": ("c:\\program files\\", "c:\\program files (x86)\\", "c:\\windows\\"),
-    "macos": ("/System/", "/Applications/", "/usr/", "/Library/", "/bin/", "/sbin/"),
-    "linux": ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/opt/"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,20 +117,15 @@ def _weakness(rule: FileRule, boxes: list[_Box], os: str) -> tuple[Code, Severit
         return None
     if is_regex(path) or rule.certificate or rule.created_by or rule.process:
         return None
-    if writable_by_users(path, os):
+    if is_writable_by_users(path, os):
         message = "The path is the only condition, and people can write there: any file put there belongs to it."
         return Code.USER_WRITABLE, "danger", message
     if is_wildcard(path) and _is_broad(path, os):
         return Code.BROAD_WILDCARD, "danger", f"“{path}” names hardly any folder, and nothing else is asked for."
-    if not path.startswith(_WELL_GUARDED.get(os, ())):
+    if not is_protected(path, os):
         return Code.PATH_ONLY, "warn", "The path is the only condition: whoever can write there can run anything."
     message = "The path is the only condition. Only administrators write there, but any file of theirs belongs to it."
     return Code.PATH_ONLY, "info", message
-
-
-def writable_by_users(pattern: str, os: str) -> bool:
-    """Whether a normal pattern lies wholly below a folder that ordinary people can write to."""
-    return pattern.startswith(_WRITABLE.get(os, ()))
 
 
 def _is_broad(pattern: str, os: str) -> bool:
