@@ -5,6 +5,7 @@ of its kind puts it back, or says what has changed since.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from portal.tenants.queries import as_uuid
 from portal.tenants.reach import Reach
 
 Reversal = Callable[[Reach, Mapping[str, Any]], None]
+
+KEPT = timedelta(days=90)
 
 _reversals: dict[str, Reversal] = {}
 
@@ -40,7 +43,12 @@ def reversal(kind: str) -> Callable[[Reversal], Reversal]:
 
 
 def keep_undo(reach: Reach, *, organization_id: UUID, kind: str, summary: str, payload: Mapping[str, Any]) -> UndoStep:
-    """Keep what undoing needs, in the transaction of the write. `payload` is plain JSON; `summary` says what."""
+    """Keep what undoing needs, in the transaction of the write. `payload` is plain JSON; `summary` says what.
+
+    Steps of an organization older than `KEPT` go: by then undoing would be a surprise.
+    """
+    old = UndoStep.objects.within(reach).filter(organization_id=organization_id, created_at__lt=clock.now() - KEPT)
+    old.delete()
     step = UndoStep(
         organization_id=organization_id,
         kind=kind,

@@ -10,10 +10,12 @@ from rest_framework.response import Response
 from policies.builtin import updates
 from policies.builtin.differences import Difference, differences
 from policies.builtin.impact import OrganizationImpact, impact
+from policies.builtin.schema import CatalogueError
 from policies.models import CatalogueUpdate, UpdateState
 from portal.common.api.requests import PortalAPIRequest
 from portal.common.api.serializers import InstantField, StrictSerializer
 from portal.common.api.views import PortalAPIView
+from portal.common.errors import Refused
 from portal.tenants.capabilities import Capability
 
 _READ, _WRITE = Capability.APPLICATION_READ, Capability.APPLICATION_WRITE
@@ -116,7 +118,10 @@ class UpdateDetail(PortalAPIView):
     def get(self, request: PortalAPIRequest, update_id: str) -> Response:
         row: Any = updates.update(request.reach, update_id)
         waits = row.state == UpdateState.WAITING
-        row.found = differences(request.reach, updates.entries(request.reach, row.id)) if waits else []
+        try:
+            row.found = differences(request.reach, updates.entries(request.reach, row.id)) if waits else []
+        except CatalogueError as error:
+            raise Refused(str(error), code="bad_feed") from error
         row.touched = impact(request.reach, row.found)
         return self.one(row)
 

@@ -13,6 +13,7 @@ from policies.models import Policy
 _NOT_CARRIED = {
     "id", "number", "organization", "level", "target_organization", "target_group", "target_computer", "kind", "order",
     "is_default", "armed_until", "created_at", "created_by", "changed_at", "changed_by", "last_matched_at", "linked_to",
+    "notify", "owner", "ticket",  # the people and papers of whose baseline it is
 }  # fmt: skip
 _FIELDS = {f.name: f for f in Policy._meta.concrete_fields if f.name not in _NOT_CARRIED}
 CARRIED = tuple(_FIELDS)
