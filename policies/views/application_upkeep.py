@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from policies import queries, undoing
 from policies.catalogue import RuleDraft
@@ -160,23 +160,19 @@ def certificate_replace(request: PortalRequest) -> HttpResponse:
     return _answer(request, "certificate", context, fault)
 
 
-@require_http_methods(_METHODS)
+@require_safe
 @needs(Capability.APPLICATION_READ)
 def upkeep_done(request: PortalRequest) -> HttpResponse:
-    """What was tidied here, newest first. `?step=` is the one just done; POST takes one back."""
-    organization, fault = request.organization, None
-    wanted = _sent(request).get("step", "")
-    if request.method == "POST":
-        request.reach.require(_WRITE, organization.id)
-    just_done = _step(request, wanted) if wanted else None
-    if just_done is not None and request.method == "POST":
-        undone, fault = _tried(lambda: undoing.undo(request.reach, just_done.id))
-        if undone is not None:
-            return _done(request, undone)
+    """What was tidied here, newest first, each with its undo. `?step=` is the one just done."""
+    organization, wanted = request.organization, request.GET.get("step", "")
     found = undoing.undo_steps(request.reach, organization.id).filter(kind__in=steps.KINDS)
-    may_write = request.reach.can(_WRITE, organization.id)
-    context = {"steps": found[:_STEPS_SHOWN], "just_done": just_done, "may_write": may_write}
-    return _answer(request, "done", context, fault)
+    context = {
+        "steps": found[:_STEPS_SHOWN],
+        "just_done": _step(request, wanted) if wanted else None,
+        "may_tidy": request.reach.can(_WRITE, organization.id),
+        "may_write": request.reach.can(Capability.POLICY_WRITE, organization.id),
+    }
+    return respond(request, "policies/upkeep/done.html", context)
 
 
 def _step(request: PortalRequest, wanted: str) -> UndoStep:

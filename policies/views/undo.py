@@ -42,7 +42,7 @@ def undo_list(request: PortalRequest) -> HttpResponse:
 @require_POST
 @needs(Capability.POLICY_WRITE)
 def undo(request: PortalRequest, step: UUID) -> HttpResponse:
-    """Take one step back, or say why it cannot be."""
+    """Take one step back, or say why it cannot be. Without htmx: on to the steps, which tell that it was undone."""
     found = undoing.undo_step(request.reach, step)
     try:
         if found.organization_id != request.organization.id:
@@ -53,7 +53,7 @@ def undo(request: PortalRequest, step: UUID) -> HttpResponse:
             raise
         return _announced({"toast": {"text": error.message, "bad": True}, "dialog-done": {}}, error.status)
     if not request.htmx:
-        return redirect(address("policies:policy-list", request.organization))
+        return redirect(address("policies:undo-list", request.organization))
     toast = {"text": f"Undone: {undone.summary}"}
     return _announced(
         {"toast": toast, "dialog-done": {}, "changes-made": {}, "policies-changed": {}, "step-undone": {}}

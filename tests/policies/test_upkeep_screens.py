@@ -71,11 +71,13 @@ def test_merging_is_previewed_done_and_taken_back(
     assert not Application.rows.filter(id=twin.id).exists()
     page = tom.get(done["Location"]).content.decode()
     assert "Acme Twin merged into Acme Tools" in page
-    undone = tom.post(f"{MOOSE}/applications/tidied/", {"step": UndoStep.rows.get().id})
-    assert undone.status_code == 302
-    assert "Undone: everything is as it was before." in tom.get(undone["Location"]).content.decode()
+    step = UndoStep.rows.get()
+    assert f"{MOOSE}/undo/{step.id}/" in page
+    undone = tom.post(f"{MOOSE}/undo/{step.id}/")
+    assert "undone by Tom" in text_of(tom.get(undone["Location"]).content.decode())
+    assert "Undone: everything is as it was before." in tom.get(done["Location"]).content.decode()
     assert Application.rows.filter(id=twin.id).exists()
-    again = tom.post(f"{MOOSE}/applications/tidied/", {"step": UndoStep.rows.get().id})
+    again = tom.post(f"{MOOSE}/undo/{step.id}/")
     assert again.status_code == 409
     assert "was undone by" in again.content.decode()
 
@@ -183,5 +185,5 @@ def test_other_tenants_find_nothing_under_their_own_address(
     tom.post(f"{MOOSE}/applications/merge/", sent)
     step = UndoStep.rows.get()
     assert client.get(f"{otter}/applications/tidied/?step={step.id}").status_code == 404
-    assert client.post(f"{otter}/applications/tidied/", {"step": step.id}).status_code == 404
+    assert client.post(f"{otter}/undo/{step.id}/").status_code == 404
     assert UndoStep.rows.get().undone_at is None
