@@ -16,6 +16,7 @@ from policies.engine.normal_form import normal_hash
 from policies.engine.rules import RULE_FIELDS, RuleError, check_rule
 from policies.engine.rules import FileRule as EngineRule
 from policies.models import Application, Category, FileRule, Kind, Level, Policy
+from policies.rule_rows import require_places, save_rules
 from policies.scopes import Scope, lock_organization, scope_of
 from portal.common.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refused
 from portal.tenants import journal
@@ -23,7 +24,7 @@ from portal.tenants.capabilities import Capability
 from portal.tenants.models import OperatingSystem
 from portal.tenants.reach import Reach
 
-MOST_RULES = 20_000
+_MOST_TOLD = 50
 _LIMITS = {"name": 120, "publisher": 120, "description": 2000}
 
 
@@ -51,7 +52,8 @@ def create_application(
     category: str = "",
     rules: Sequence[RuleDraft] = (),
 ) -> Application:
-    """Create a custom application with its rules. Raises NotFound, Forbidden, Invalid, Conflict for a taken name.
+    """Create a custom application with its rules, at most `MOST_RULES`. Raises NotFound, Forbidden, Invalid, Refused
+    for too many rules, Conflict for a taken name.
 
     Faults of rules point at `/rules/<index>/<box>`. Locks the organization.
     """
@@ -63,11 +65,17 @@ def create_application(
     application.publisher, application.category = publisher.strip(), category
     application.created_by = application.changed_by = reach.actor.name
     _check_application(reach, application)
+    require_places(len(rules))
     drafts = checked_rules(rules, os)
     application.save(force_insert=True)
-    for position, draft in enumerate(drafts, start=1):
-        _save_rule(reach, FileRule(application=application, position=position), application, draft)
-    after = {"name": application.name, "os": os, "rules": [told(draft) for draft in drafts]}
+    save_rules(reach, application, drafts)
+    after: dict[str, Any] = {
+        "name": application.name,
+        "os": os,
+        "rules": [told(draft) for draft in drafts[:_MOST_TOLD]],
+    }
+    if len(drafts) > _MOST_TOLD:
+        after["count"] = len(drafts)
     journal.record(reach, "application.created", application, organization_id=organization_id, after=after)
     changes.touch(reach, organization_id)
     return application
@@ -123,8 +131,7 @@ def add_file_rule(reach: Reach, application_id: UUID, *, rule: RuleDraft) -> Fil
     _refuse_twin(reach, application, draft)
     rules = queries.rules_of(reach, application.id)
     last = rules.aggregate(last=Max("position"))["last"] or 0
-    if last >= MOST_RULES:
-        raise Refused(f"An application takes {MOST_RULES:,} rules at most. Replace hashes by a certificate and a path.")
+    require_places(last + 1)
     row = FileRule(application=application, position=last + 1)
     _save_rule(reach, row, application, draft)
     _tell_rule(reach, application, "application.rule_added", row, before=None, after=told(draft))

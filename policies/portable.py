@@ -13,9 +13,9 @@ from typing import Any
 from django.db import transaction
 
 from policies import queries
-from policies.catalogue import MOST_RULES, RuleDraft, checked_rules, create_application, draft_of, told
+from policies.catalogue import RuleDraft, checked_rules, create_application, draft_of, told
 from policies.models import Application, Category
-from policies.rule_lists import save_rules
+from policies.rule_rows import MOST_RULES, save_rules
 from policies.strength import Strength, strength, weakest
 from portal.common.errors import FieldError, Invalid, Refused
 from portal.tenants import journal

@@ -13,19 +13,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from policies import queries, regex_budget
-from policies.catalogue import (
-    MOST_RULES,
-    RuleDraft,
-    checked_rules,
-    count_change,
-    locked_application,
-    owner_of,
-    told,
-)
+from policies import queries
+from policies.catalogue import RuleDraft, checked_rules, count_change, locked_application, owner_of, told
 from policies.engine.patterns import is_regex
 from policies.engine.rules import RULE_FIELDS
-from policies.models import Application, FileRule
+from policies.models import Application
+from policies.rule_rows import MOST_RULES, require_places, save_rules
 from portal.common.errors import FieldError, Invalid, Refused
 from portal.tenants import journal
 from portal.tenants.reach import Reach
@@ -150,32 +143,11 @@ def add_file_rules(reach: Reach, application_id: UUID, *, rules: Sequence[RuleDr
         key = tuple(getattr(draft, name) for name in RULE_FIELDS)
         if key not in have:
             fresh.setdefault(key, draft)
-    if len(have) + len(fresh) > MOST_RULES:
-        raise Refused(f"An application takes {MOST_RULES:,} rules at most. Replace hashes by a certificate and a path.")
+    require_places(len(have) + len(fresh))
     save_rules(reach, application, list(fresh.values()), after=last)
     if fresh:
         _tell(reach, application, list(fresh.values()))
     return Added(len(fresh), len(drafts) - len(fresh))
-
-
-def save_rules(reach: Reach, application: Application, drafts: Sequence[RuleDraft], *, after: int = 0) -> None:
-    """Write checked drafts as rules of a locked application, numbered from `after` + 1. Tells nobody."""
-    if application.organization_id is not None:
-        regex_budget.require_room(reach, application.organization_id, application.os, drafts)
-    FileRule.objects.within(reach).bulk_create(
-        [
-            FileRule(
-                application=application,
-                organization_id=application.organization_id,
-                position=position,
-                changed_by=reach.actor.name,
-                note=draft.note,
-                **{name: getattr(draft, name) for name in RULE_FIELDS},
-            )
-            for position, draft in enumerate(drafts, start=after + 1)
-        ],
-        batch_size=1_000,
-    )
 
 
 def _tell(reach: Reach, application: Application, drafts: Sequence[RuleDraft]) -> None:

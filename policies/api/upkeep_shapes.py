@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from policies.api.application_shapes import RuleBody
-from policies.catalogue import MOST_RULES
+from policies.rule_rows import MOST_RULES
 from portal.common.api.serializers import InstantField, ReferenceField, StrictSerializer
 
 _SEEN: dict[str, Any] = {

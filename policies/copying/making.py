@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from policies import authoring, catalogue, queries
+from policies import authoring
 from policies.baselines.bringing import lock_organizations
-from policies.catalogue import RuleDraft
 from policies.copying.mapping import MappedPolicy, MappedTarget, map_copies, policies_to_copy
 from policies.copying.wishes import Wishes
 from policies.drafts import PolicyDraft, draft_of
+from policies.duplicating import copy_application
 from policies.models import Application, Policy, UndoStep
 from policies.scopes import FoundScope
 from policies.undoing import keep_undo
@@ -115,25 +115,11 @@ def _application(
             continue
         source = mapped.application
         if source.id not in copies:
-            made = _copy_application(reach, source, organization)
+            made = copy_application(reach, source, organization_id=organization.id, with_notes=False)
             copies[source.id] = made.id
             result.applications.append(made)
         found.append(copies[source.id])
     return found
-
-
-def _copy_application(reach: Reach, source: Application, organization: Organization) -> Application:
-    boxes = ("hash", "path", "process", "created_by", "certificate")
-    rules = [RuleDraft(**{b: getattr(rule, b) for b in boxes}) for rule in queries.rules_of(reach, source.id)]
-    return catalogue.create_application(
-        reach,
-        organization_id=organization.id,
-        name=source.name,
-        os=source.os,
-        publisher=source.publisher,
-        description=source.description,
-        rules=rules,
-    )
 
 
 def _draft(one: MappedPolicy, organization: Organization, applications: tuple[UUID, ...]) -> PolicyDraft:

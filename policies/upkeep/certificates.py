@@ -11,10 +11,11 @@ from uuid import UUID
 from django.db import transaction
 
 from policies import queries, regex_budget
-from policies.catalogue import MOST_RULES, RuleDraft, changed_rule, rule_fault
+from policies.catalogue import RuleDraft, changed_rule, rule_fault
 from policies.engine.normal_form import normal_certificate
 from policies.engine.rules import RuleError, check_rule
 from policies.models import Application, FileRule, UndoStep
+from policies.rule_rows import MOST_RULES
 from policies.upkeep import pictures, sizes, steps, touching
 from policies.upkeep.evidence import Asked, Needles, escaped, evidence, needles_of
 from policies.upkeep.matching import Matcher, conditions, engine_rule

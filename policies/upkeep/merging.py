@@ -9,8 +9,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from policies import queries
-from policies.catalogue import MOST_RULES, RuleDraft, changed_rule
+from policies.catalogue import RuleDraft, changed_rule
 from policies.models import Application, FileRule, ModeWindow, PolicyApplication, UndoStep
+from policies.rule_rows import MOST_RULES
 from policies.upkeep import pictures, sizes, steps, touching
 from policies.upkeep.matching import conditions
 from policies.upkeep.sizes import Seen

@@ -119,8 +119,9 @@ def split_application(
         raise Conflict("The rules or policies were changed since you looked. Look at the preview again.")
     matched = _rule_sets(users)
     made = catalogue.create_application(
-        reach, organization_id=organization_id, name=name, os=found.os, publisher=found.publisher
-    )
+        reach, organization_id=organization_id, name=name, os=found.os, publisher=found.publisher,
+        category=found.category,
+    )  # fmt: skip
     _move(reach, rules, made)
     _link(reach, found, made, chosen)
     found.changed_by = reach.actor.name

@@ -90,6 +90,7 @@ def test_copies_are_disabled_at_the_bottom_and_in_the_same_order(
 def test_a_custom_application_maps_by_name_and_system_or_is_copied(
     msp: Reach, able_moose: Organization, brisk_otter: Organization, tools: Application
 ) -> None:
+    Application.rows.filter(id=tools.id).update(category="rmm", risk="It runs scripts.")
     policy = a_policy(msp, at_organization(able_moose), tools)
     missing = only(mapped(msp, [policy], brisk_otter))
     assert [m.use for m in missing.applications] == ["none"]
@@ -99,6 +100,7 @@ def test_a_custom_application_maps_by_name_and_system_or_is_copied(
     copied = copy_policies(msp, [policy.id], to(msp, brisk_otter), wishes=Wishes(applications=wish))
     theirs = copied[0].applications[0]
     assert (theirs.organization_id, theirs.name, theirs.publisher) == (brisk_otter.id, "Acme Tools", "Acme")
+    assert (theirs.category, theirs.risk) == ("rmm", "It runs scripts.")
     assert list(FileRule.rows.filter(application=theirs).values_list("path", flat=True)) == [
         r"c:\program files\acme tools\*"
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -92,7 +94,7 @@ def test_many_rules_come_in_at_once_and_known_ones_are_counted(
     ]
     assert changes.pending(reach, [finance.organization_id]).count() == before + 1
     entry = Entry.objects.within(reach).filter(verb="application.rules_added").get()
-    assert entry.after["count"] == 1
+    assert (entry.after or {})["count"] == 1
 
 
 def test_one_bad_rule_keeps_all_out_and_is_pointed_at(reach: Reach, acme: Application) -> None:
@@ -102,6 +104,21 @@ def test_one_bad_rule_keeps_all_out_and_is_pointed_at(reach: Reach, acme: Applic
     assert queries.rules_of(reach, acme.id).count() == 1
     with pytest.raises(Refused):
         add_file_rules(reach, acme.id, rules=[])
+
+
+def test_a_new_application_takes_many_rules_in_a_few_statements_and_not_too_many(
+    reach: Reach, able_moose: Organization, django_assert_max_num_queries: Callable[[int], AbstractContextManager[None]]
+) -> None:
+    rules = [RuleDraft(hash=f"{number:064x}") for number in range(300)]
+    with django_assert_max_num_queries(25):
+        made = catalogue.create_application(
+            reach, organization_id=able_moose.id, name="Many", os="windows", rules=rules
+        )
+    assert [rule.hash for rule in queries.rules_of(reach, made.id)] == [rule.hash for rule in rules]
+    with pytest.raises(Refused, match="20,000 rules at most"):
+        catalogue.create_application(
+            reach, organization_id=able_moose.id, name="Too many", os="windows", rules=rules * 67
+        )
 
 
 def test_rules_of_a_built_in_application_stay(edge: Application, reach: Reach) -> None:

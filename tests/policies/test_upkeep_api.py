@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from audit import dictionaries
-from policies.catalogue import MOST_RULES, RuleDraft
+from policies.catalogue import RuleDraft
 from policies.models import Application, Change, FileRule, ModeWindow, PolicyApplication, UndoStep
+from policies.rule_rows import MOST_RULES
 from policies.upkeep import merging, splitting
 from portal.accounts.models import User
 from portal.common import clock
