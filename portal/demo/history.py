@@ -29,8 +29,8 @@ from portal.tenants.reach import Reach
 
 DAYS = 21
 LEARNING_DAYS = 7
-RUNS_ON_A_WORKDAY = 34
-RUNS_ON_A_WEEKEND = 4
+RUNS_ON_A_WORKDAY = 14
+RUNS_ON_A_WEEKEND = 2
 
 
 def tell(reach: Reach, organization: Organization, members: Sequence[Member]) -> int:
