@@ -90,7 +90,7 @@ def update_policy(reach: Reach, policy_id: UUID, *, draft: PolicyDraft) -> Polic
         _check_kept_kind(policy, _kind_of(reach, organization, draft))
     if was.scope != draft.scope:
         _change_scope(reach, policy, organization, draft.scope)
-    was_on = was.enabled or policy.is_armed()
+    was_on = policy.is_on()
     for name, value in draft.columns().items():
         setattr(policy, name, value)
     policy.armed_until = policy.armed_until if was.enabled == draft.enabled else None

@@ -13,7 +13,7 @@ from django.db import transaction
 from policies import changes, placing
 from policies.models import Kind, Level, Policy, UndoStep
 from policies.placing import Placement, Slot
-from policies.policy_writes import count_change, default_refusal, held, is_on
+from policies.policy_writes import count_change, default_refusal, held
 from policies.scopes import Scope, scope_of
 from policies.undoing import keep_undo
 from portal.common.errors import Conflict, Forbidden, Refused
@@ -103,7 +103,7 @@ def reorder_policy(
         before={"order": before}, after={"order": slot.order},
     )  # fmt: skip
     summary = f"{policy.name} moved from {before:,} to {slot.order:,}"
-    count_change(reach, policy, "policy.moved", summary, was_enabled=is_on(policy))
+    count_change(reach, policy, "policy.moved", summary, was_enabled=policy.is_on())
     itself = Renumbered(policy.id, policy.name, before, slot.order)
     return Move(policy, before, renumbered, keep_numbers(reach, organization, summary, [itself, *renumbered]))
 

@@ -65,20 +65,15 @@ def restate(reach: Reach, policy: Policy, status: Status) -> None:
     policy.save(update_fields=["status", "changed_by", "changed_at"])
     after = {"status": status}
     journal.record(reach, "policy.changed", policy, organization_id=policy.organization_id, before=before, after=after)
-    count_change(reach, policy, "policy.changed", f"{policy.name} changed", was_enabled=is_on(policy))
+    count_change(reach, policy, "policy.changed", f"{policy.name} changed", was_enabled=policy.is_on())
 
 
 def remove(reach: Reach, policy: Policy) -> None:
     """Delete a held policy."""
     was = told(draft_of(policy, queries.application_ids(reach, policy.id)), policy.order)
     journal.record(reach, "policy.deleted", policy, organization_id=policy.organization_id, before=was)
-    count_change(reach, policy, "policy.deleted", f"{policy.name} deleted", was_enabled=is_on(policy))
+    count_change(reach, policy, "policy.deleted", f"{policy.name} deleted", was_enabled=policy.is_on())
     policy.delete()
-
-
-def is_on(policy: Policy) -> bool:
-    """Whether it may be in a bundle: enabled, or armed."""
-    return policy.enabled or policy.is_armed()
 
 
 def set_applications(policy: Policy, applications: Sequence[UUID]) -> None:

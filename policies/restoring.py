@@ -13,7 +13,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from policies import queries
 from policies.drafts import draft_of
 from policies.models import Application, Policy
-from policies.policy_writes import count_change, is_on, set_applications, told
+from policies.policy_writes import count_change, set_applications, told
 from policies.scopes import scope_of
 from portal.tenants import journal
 from portal.tenants.models import Computer, ComputerGroup
@@ -93,7 +93,7 @@ def restore(reach: Reach, rows: Sequence[Mapping[str, Any]]) -> list[Policy]:
         made.append((policy, leader, [UUID(one) for one in row["followers"]]))
         after = told(draft_of(policy, applications), policy.order)
         journal.record(reach, "policy.restored", policy, organization_id=policy.organization_id, after=after)
-        count_change(reach, policy, "policy.restored", f"{policy.name} restored", was_enabled=is_on(policy))
+        count_change(reach, policy, "policy.restored", f"{policy.name} restored", was_enabled=policy.is_on())
     for policy, leader, followers in made:
         Policy.objects.within(reach).filter(id=policy.id).update(linked_to=leader)
         Policy.objects.within(reach).filter(id__in=followers, linked_to__isnull=True).update(linked_to=policy.id)

@@ -11,7 +11,7 @@ from policies import placing, restoring
 from policies.baselines import guard
 from policies.models import Level, Policy, Status
 from policies.moving import Renumbered, tell_renumbered
-from policies.policy_writes import count_change, is_on, remove, restate, switch
+from policies.policy_writes import count_change, remove, restate, switch
 from policies.scopes import require_write, scope_of
 from policies.undoing import reversal
 from portal.common.errors import Conflict
@@ -152,7 +152,7 @@ def _renumber_back(reach: Reach, moved: Sequence[Renumbered], rows: Mapping[UUID
     before, after = {"order": back[0].old}, {"order": back[0].new}
     journal.record(reach, "policy.moved", first, organization_id=first.organization_id, before=before, after=after)
     summary = f"{first.name} moved back from {back[0].old:,} to {back[0].new:,}"
-    count_change(reach, first, "policy.moved", summary, was_enabled=is_on(first))
+    count_change(reach, first, "policy.moved", summary, was_enabled=first.is_on())
 
 
 def _refuse_changed(changed: Sequence[str]) -> None:

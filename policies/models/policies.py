@@ -134,6 +134,10 @@ class Policy(AtScope):
     def __str__(self) -> str:
         return self.name
 
+    def is_on(self) -> bool:
+        """Whether it may be in a bundle: enabled, or armed."""
+        return self.enabled or self.is_armed()
+
     def is_armed(self) -> bool:
         """Whether it is disabled and on for a while all the same."""
         ends_at = self.armed_end
