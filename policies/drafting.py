@@ -13,6 +13,7 @@ from policies.models import Action, Level, Status
 from policies.names import proposed_name
 from policies.notices import checked_addresses
 from policies.scopes import FoundScope, find_scope
+from portal.common.uuid7 import is_uuid
 from portal.tenants.reach import Reach
 
 
@@ -55,7 +56,7 @@ def _notified(
 def name_for(reach: Reach, level: str, target: str, applications: Sequence[str], action: str) -> str:
     """The proposed name while a form is filled in; what is not chosen yet is left out. Raises NotFound, Refused."""
     found = find_scope(reach, level, target)
-    names = queries.application_names(reach, [UUID(a) for a in applications if _is_uuid(a)])
+    names = queries.application_names(reach, [UUID(a) for a in applications if is_uuid(a)])
     kind = Action(action) if action in Action.values else Action.PERMIT
     return proposed_name(found.scope.level, found.slug, names, kind)
 
@@ -63,11 +64,3 @@ def name_for(reach: Reach, level: str, target: str, applications: Sequence[str],
 def level_of(text: str) -> Level:
     """The level that a form's value names."""
     return Level(text)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -14,7 +14,6 @@ from policies.compile.rules import load_applications
 from policies.engine.lint.cover import Cover
 from policies.engine.lint.regex_checks import with_escaped_dots
 from policies.engine.patterns import REGEX_PREFIX, start_of_pattern
-from policies.engine.rules import RULE_FIELDS
 from policies.linting.finding import Finding
 from policies.models import FileRule, UndoStep
 from policies.scopes import lock_organization
@@ -59,7 +58,7 @@ def told(reach: Reach, one: Finding) -> str:
 
 def _mend_one(reach: Reach, application_id: UUID, remedy: str, one: Finding) -> dict[str, Any]:
     rule = _rule(reach, one)
-    before = _draft(rule)
+    before = catalogue.draft_of(rule)
     if remedy == "delete_rule":
         catalogue.delete_file_rule(reach, application_id, rule.id)
         return {"application": str(application_id), "before": asdict(before)}
@@ -70,10 +69,6 @@ def _mend_one(reach: Reach, application_id: UUID, remedy: str, one: Finding) -> 
 
 def _rule(reach: Reach, one: Finding) -> FileRule:
     return queries.file_rule(reach, one.application_id or one.subject_id, one.subject_id)
-
-
-def _draft(rule: FileRule) -> RuleDraft:
-    return RuleDraft(**{name: getattr(rule, name) for name in (*RULE_FIELDS, "note")})
 
 
 def _rewritten(rule: FileRule, one: Finding) -> str:
@@ -104,6 +99,6 @@ def restore_rules(reach: Reach, payload: Mapping[str, Any]) -> None:
             catalogue.add_file_rule(reach, application_id, rule=before)
             continue
         rule = queries.file_rule(reach, application_id, kept["rule"])
-        if asdict(_draft(rule)) != kept["after"]:
+        if asdict(catalogue.draft_of(rule)) != kept["after"]:
             raise Conflict(f"Rule {rule.position} of {rule.application.name} was changed since.")
         catalogue.update_file_rule(reach, application_id, rule.id, rule=before)

@@ -22,6 +22,7 @@ from portal.common.errors import FieldError, Invalid, PortalError
 from portal.common.forms import put_errors
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.common.templatetags.portcullis import address
+from portal.common.uuid7 import is_uuid
 from portal.tenants.capabilities import Capability
 
 _READ, _WRITE = Capability.APPLICATION_READ, Capability.APPLICATION_WRITE
@@ -135,7 +136,7 @@ def application_delete(request: PortalRequest, application: UUID) -> HttpRespons
 def application_file(request: PortalRequest) -> HttpResponse:
     """The applications named by `ids` (at most 200) as one JSON file."""
     ids = request.GET.getlist("ids")[: portable.MOST_APPLICATIONS]
-    found = [visible_application(request, UUID(one)) for one in ids if _is_uuid(one)]
+    found = [visible_application(request, UUID(one)) for one in ids if is_uuid(one)]
     response = JsonResponse(portable.exported(request.reach, found), json_dumps_params={"indent": 1})
     response["Content-Disposition"] = 'attachment; filename="applications.json"'
     response["Cache-Control"] = "no-store"
@@ -159,14 +160,6 @@ def application_import(request: PortalRequest) -> HttpResponse:
         except Invalid as error:
             form.add_error("text", " ".join(fault.detail for fault in error.errors))
     return respond(request, "policies/application_import.html", context, status=422 if form.errors else 200)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _gone_to(request: PortalRequest, there: str) -> HttpResponse:

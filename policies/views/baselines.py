@@ -18,6 +18,7 @@ from portal.common.errors import NotFound, PortalError
 from portal.common.forms import put_errors
 from portal.common.htmx import PortalRequest, needs, respond
 from portal.common.templatetags.portcullis import address
+from portal.common.uuid7 import is_uuid
 from portal.tenants.capabilities import Capability
 
 _READ, _WRITE = Capability.POLICY_READ, Capability.POLICY_WRITE
@@ -126,7 +127,7 @@ def baseline_carry(request: PortalRequest, baseline: UUID) -> HttpResponse:
     found = own_baseline(request, baseline)
     form = CarryForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        chosen = [UUID(text) for text in request.POST.getlist("subscription") if _is_uuid(text)]
+        chosen = [UUID(text) for text in request.POST.getlist("subscription") if is_uuid(text)]
         carried = publishing.carry(
             request.reach, found.id, note=form.cleaned_data["note"], subscription_ids=chosen if chosen else None
         )
@@ -205,11 +206,3 @@ def _tabs(request: PortalRequest, found: Baseline, shown: drift.Drift, exception
 def _place(text: str) -> Place:
     organization, _, group = text.partition(":")
     return Place(UUID(organization), UUID(group) if group else None)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

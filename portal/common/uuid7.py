@@ -22,3 +22,12 @@ def uuid7() -> UUID:
         _last = stamp
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | secrets.randbits(62)
     return UUID(int=value)
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text spells an id, so that `UUID(text)` does not raise."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

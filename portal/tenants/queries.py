@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet
 
 from portal.common.errors import NotFound, Refused
+from portal.common.uuid7 import is_uuid
 from portal.tenants.models import Computer, ComputerGroup, Entry, Organization
 from portal.tenants.reach import Reach
 
@@ -21,14 +22,6 @@ def as_uuid(reference: UUID | str) -> UUID:
         raise NotFound from error
 
 
-def _is_uuid(reference: str) -> bool:
-    try:
-        UUID(reference)
-    except ValueError:
-        return False
-    return True
-
-
 def organizations(reach: Reach) -> QuerySet[Organization]:
     """The organizations in reach (those above are not among them), by name."""
     return (
@@ -41,7 +34,7 @@ def organizations(reach: Reach) -> QuerySet[Organization]:
 
 def organization(reach: Reach, reference: UUID | str) -> Organization:
     """One organization in reach, by id or slug. Raises NotFound."""
-    by = Q(id=as_uuid(reference)) if isinstance(reference, UUID) or _is_uuid(reference) else Q(slug=reference)
+    by = Q(id=as_uuid(reference)) if isinstance(reference, UUID) or is_uuid(reference) else Q(slug=reference)
     found = organizations(reach).filter(by).first()
     if found is None:
         raise NotFound
@@ -65,7 +58,7 @@ def group(reach: Reach, reference: UUID | str) -> ComputerGroup:
     Raises NotFound, or Refused when several groups have the slug.
     """
     found = groups(reach)
-    if isinstance(reference, UUID) or _is_uuid(reference):
+    if isinstance(reference, UUID) or is_uuid(reference):
         found = found.filter(id=reference)
     elif "/" in reference:
         owner, _, slug = reference.partition("/")
