@@ -16,7 +16,6 @@ from portal.tenants import queries
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach, system_reach
-from portal.tenants.scoping import reaching
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +74,3 @@ def enrolled(computers: QuerySet[Computer]) -> QuerySet[Computer]:
     """Those among them with an active key: only they can be sent a bundle."""
     active = ComputerKey.objects.across_tenants("which computers can be sent bundles").filter(state=KeyState.ACTIVE)
     return computers.filter(pk__in=active.values("computer_id"))
-
-
-def count_enrolled(scope: DeploymentScope) -> int:
-    """How many computers a deployment to this scope would reach now."""
-    with reaching(system_reach("count what a deployment reaches")):
-        return enrolled(computers_in(scope)).count()

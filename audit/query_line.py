@@ -73,13 +73,6 @@ class Query:
             return self.without(same)
         return Query(tuple(replace(t, values=values) if t == same else t for t in self.tokens))
 
-    def excluding(self, key: str, value: str) -> Query:
-        """The query with `value` of `key` shut out, or let in again when it was shut out."""
-        same = Token(key, (value,), negative=True)
-        if same in self.tokens:
-            return self.without(same)
-        return Query((*self.tokens, same))
-
     def set(self, key: str, value: str) -> Query:
         return Query((*self.without_key(key).tokens, Token(key, (value,))))
 

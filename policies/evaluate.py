@@ -10,9 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID
 
-from policies import changes, placing, queries
+from policies import changes, placing
 from policies.compile import Places, Rules, load_places, load_rules
 from policies.compile.rules import load_applications, policy_value
 from policies.drafts import PolicyDraft, check_draft
@@ -137,26 +136,6 @@ def judged(
     return Case(decision, places, place, facts, seen, at_ms, kept.rules, applications)
 
 
-def evaluate_at(
-    reach: Reach,
-    *,
-    facts: FileFacts,
-    computer: UUID | str | None = None,
-    group: UUID | str | None = None,
-    at: datetime | None = None,
-    draft: PolicyDraft | None = None,
-) -> Decision:
-    """`evaluate` for a computer or group named by id (a group also by slug). Raises NotFound."""
-    return evaluate(
-        reach,
-        facts=facts,
-        computer=tenants.computer(reach, computer) if computer else None,
-        group=tenants.group(reach, group) if group and not computer else None,
-        at=at,
-        draft=draft,
-    )
-
-
 def _own(group: ComputerGroup | None) -> ComputerGroup:
     if group is None:
         raise NotFound
@@ -197,11 +176,3 @@ def _with_draft(reach: Reach, kept: _Kept, draft: PolicyDraft, os: str) -> Engin
 def _draft_value(draft: PolicyDraft, kind: Kind, order: int, time_zone: str) -> model.Policy:
     row = Policy(**draft.columns(), kind=kind, order=order)
     return replace(policy_value(row, draft.applications, time_zone), id=DRAFT, name=draft.name or "the draft")
-
-
-def application_matches(reach: Reach, application_id: UUID, facts: FileFacts) -> dict[str, str]:
-    """Try it: which rule of one application matches these facts, `{application id: rule id}` or empty."""
-    application = queries.application(reach, application_id)
-    found, _ = load_applications([application.id])
-    engine = Engine(found.values(), (), application.os)
-    return engine.matching_rules(normal_facts(replace(facts, os=application.os)))

@@ -50,11 +50,6 @@ def windows_of(rows: Iterable[Row]) -> list[dict[str, Any]]:
     return [{"day": day, "start": row.start, "end": row.end} for row in rows for day in row.days]
 
 
-def row_words(row: Row) -> str:
-    """`Mon to Fri 08:00–18:00`."""
-    return f"{day_words(row.days)} {row.start}–{row.end}"
-
-
 def day_words(days: tuple[int, ...]) -> str:
     """`Mon to Fri`, `daily`, `Mon, Wed`."""
     if len(days) == 7:

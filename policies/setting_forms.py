@@ -11,7 +11,6 @@ from policies.models import AgentSetting, SettingName
 from policies.models.settings import SWITCHES
 from policies.settings import FASTEST_CHECKIN, SLOWEST_CHECKIN
 
-ON_OFF = (("on", "On", "", ""), ("off", "Off", "", ""))
 MEANS = {
     SettingName.PRIORITIZE_BUILTIN: "On: policies on built-in applications are evaluated first. Off: those on custom "
     "applications are. Without the setting, built-ins come first. The Default Deny is always last.",

@@ -27,8 +27,6 @@ from portal.tenants.scoping import reaching
 
 log = structlog.get_logger(__name__)
 
-Finish = Callable[[], Any]  # what an activity leaves for after the commit: signing
-
 
 class BadMessage(PortalError):
     """The body is not what its headers say, or not the message that belongs here."""

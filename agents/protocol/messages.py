@@ -307,10 +307,3 @@ def decode(kind: type[M], body: bytes, content_type: str = MSGPACK) -> M:
 def media_type(content_type: str) -> str:
     """The bare media type of a Content-Type header, lower case."""
     return content_type.partition(";")[0].strip().lower()
-
-
-def decode_event(raw: msgspec.Raw, content_type: str = MSGPACK) -> Event:
-    """One entry of a RawEventBatch. Raises ProtocolError, also for an entry over 64 kB."""
-    if len(bytes(raw)) > MAX_EVENT_BYTES:
-        raise ProtocolError(f"event over {MAX_EVENT_BYTES} bytes")
-    return decode(Event, bytes(raw), content_type)

@@ -53,11 +53,6 @@ class EventQuery(QuerySerializer):
         }
 
 
-class GapAnswer(serializers.Serializer[Any]):
-    dropped_permits = serializers.IntegerField()
-    dropped_denies = serializers.IntegerField()
-
-
 class EventAnswer(serializers.Serializer[EventRow]):
     """One event. Text of endpoints holds `⟨U+0000⟩` where a character cannot be stored; times are UTC."""
 

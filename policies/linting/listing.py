@@ -100,11 +100,6 @@ def page_of(report: Report, terms: Terms) -> Page:
     )
 
 
-def open_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Those of the organization itself that nobody accepted."""
-    return [one for one in findings if _tab(one) == "open"]
-
-
 def chosen(findings: Iterable[Finding], terms: Terms) -> list[Finding]:
     """What the list shows of these for `terms`."""
     return [one for one in findings if _tab(one) == terms.show and _fits(one, terms)]

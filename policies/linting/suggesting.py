@@ -26,7 +26,7 @@ def common_condition(
     """The box and text that all files shared which this rule matched in the last 30 days: one signer, else one
     program that wrote them. None when there is no such thing. Raises NotFound."""
     rule = queries.file_rule(reach, application_id, rule_id)
-    draft, os = catalogue.changed_rule(rule, {}), rule.application.os
+    draft, os = catalogue.draft_of(rule), rule.application.os
     matcher = Matcher({"rule": [draft]}, os)
     seen_rows = evidence().sightings(reach, Asked(organization, os, needles_of([draft], os))).rows
     rows = [row for row in seen_rows if row.visible and matcher.sets_matching(row)]

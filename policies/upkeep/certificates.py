@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from policies import queries, regex_budget
-from policies.catalogue import RuleDraft, changed_rule, rule_fault
+from policies.catalogue import RuleDraft, changed_rule, draft_of, rule_fault
 from policies.engine.normal_form import normal_certificate
 from policies.engine.rules import RuleError, check_rule
 from policies.models import Application, FileRule, UndoStep
@@ -93,7 +93,7 @@ def successors(reach: Reach, organization_id: UUID, old: str) -> list[Successor]
     files: dict[str, dict[int, bool]] = defaultdict(dict)
     by_os = defaultdict(list)
     for rule in _rules_with(reach, organization_id, old):
-        unsigned = replace(changed_rule(rule, {}), certificate="")
+        unsigned = replace(draft_of(rule), certificate="")
         if any(conditions(unsigned)):
             by_os[rule.application.os].append(unsigned)
     for os, drafts in by_os.items():
@@ -213,7 +213,7 @@ def _affected(reach: Reach, application: Application, rules: Sequence[FileRule],
 
 def _conditions(rule: FileRule, certificate: str | None = None) -> tuple[str, ...]:
     """A rule's conditions with its certificate (another one, if given) in normal form."""
-    draft = changed_rule(rule, {})
+    draft = draft_of(rule)
     return conditions(replace(draft, certificate=normal_certificate(certificate or draft.certificate)))
 
 
@@ -275,7 +275,7 @@ def _shift(
 
 def _all_drafts(reach: Reach, rules: Sequence[FileRule]) -> list[RuleDraft]:
     ids = dict.fromkeys(rule.application_id for rule in rules)
-    return [changed_rule(rule, {}) for application in ids for rule in queries.rules_of(reach, application)]
+    return [draft_of(rule) for application in ids for rule in queries.rules_of(reach, application)]
 
 
 def _refusal(

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from policies import queries, regex_budget
-from policies.catalogue import RuleDraft, changed_rule, checked_rules
+from policies.catalogue import RuleDraft, checked_rules, draft_of
 from policies.models import Application, FileRule, UndoStep
 from policies.upkeep import clusters, pictures, steps, touching
 from policies.upkeep.matching import Matcher, conditions
@@ -155,7 +155,7 @@ def _replace(reach: Reach, case: Case, done: Review, drafts: Sequence[RuleDraft]
 
 def _verify(case: Case, done: Review) -> None:
     """Everything that was seen of the replaced hashes matches the rules as they are saved now."""
-    saved = [changed_rule(rule, {}) for rule in queries.rules_of(case.reach, case.application.id)]
+    saved = [draft_of(rule) for rule in queries.rules_of(case.reach, case.application.id)]
     matcher = Matcher({"saved": saved}, case.application.os)
     hashes = {rule.hash for rule in case.rules if rule.id in done.replaced}
     if not all(matcher.sets_matching(one) for key in hashes for one in case.of_hash[key]):

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from policies import queries
-from policies.catalogue import RuleDraft, changed_rule
+from policies.catalogue import draft_of
 from policies.models import Application, FileRule, ModeWindow, PolicyApplication, UndoStep
 from policies.rule_rows import MOST_RULES
 from policies.upkeep import pictures, sizes, steps, touching
@@ -95,7 +95,7 @@ def plan_merge(
             application=other,
             moved=len(moves[other.id]),
             dropped=len(rules[other.id]) - len(moves[other.id]),
-            seen=sizes.seen_by(reach, organization, chosen.os, [_draft(rule) for rule in moves[other.id]]),
+            seen=sizes.seen_by(reach, organization, chosen.os, [draft_of(rule) for rule in moves[other.id]]),
         )
         for other in others
     )
@@ -149,10 +149,6 @@ def merge_applications(
     return steps.keep(
         reach, organization_id, kind=steps.MERGED, summary=summary, before=before, touched=touched, relinked=relinked
     )
-
-
-def _draft(rule: FileRule) -> RuleDraft:
-    return changed_rule(rule, {})
 
 
 def _checked(found: list[Application]) -> list[Application]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from policies.catalogue import RuleDraft, changed_rule, checked_rules
+from policies.catalogue import RuleDraft, checked_rules, draft_of
 from policies.models import Action, Application, FileRule, Policy
 from policies.models.applications import CONDITION_LABELS
 from policies.strength import Strength, strength
@@ -135,7 +135,7 @@ class Case:
     def other_rules(self) -> list[RuleDraft]:
         """The rules that are there and stay."""
         alone = {rule.id for rule in self.hash_rules}
-        return [changed_rule(rule, {}) for rule in self.rules if rule.id not in alone]
+        return [draft_of(rule) for rule in self.rules if rule.id not in alone]
 
     @functools.cached_property
     def of_hash(self) -> dict[str, list[Sighting]]:
@@ -170,7 +170,7 @@ class Case:
     def _read_beside(self, drafts: Sequence[RuleDraft]) -> Beside:
         asked = Asked(self.organization, self.application.os, needles_of(_widest(drafts), self.application.os), DAYS)
         found = evidence().sightings(self.reach, asked) if drafts else Sightings()
-        today = Matcher({"today": [changed_rule(rule, {}) for rule in self.rules]}, self.application.os)
+        today = Matcher({"today": [draft_of(rule) for rule in self.rules]}, self.application.os)
         rows = tuple(one for one in found.rows if not today.sets_matching(one))
         return Beside(frozenset(map(conditions, drafts)), asked, rows, found.truncated)
 

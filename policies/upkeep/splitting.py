@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from policies import catalogue, queries
-from policies.catalogue import changed_rule
+from policies.catalogue import draft_of
 from policies.drafts import MOST_APPLICATIONS
 from policies.models import Application, FileRule, PolicyApplication, UndoStep
 from policies.upkeep import pictures, sizes, steps, touching
@@ -81,7 +81,7 @@ def plan_split(
     lost = NOTHING
     if len(chosen) < len(users):
         organization = tenants.organization(reach, organization_id)
-        lost = sizes.seen_by(reach, organization, found.os, [changed_rule(rule, {}) for rule in rules])
+        lost = sizes.seen_by(reach, organization, found.os, [draft_of(rule) for rule in rules])
     return SplitPlan(
         application=found,
         rules=tuple(rules),

@@ -47,11 +47,6 @@ def reaching(reach: Reach) -> Iterator[Reach]:
         _tell_database(outer)
 
 
-def open_reach() -> Reach | None:
-    """The reach of the innermost open `reaching`, if any."""
-    return _open.get()
-
-
 def _tell_database(reach: Reach) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -88,6 +88,17 @@ def test_one_bad_entry_is_refused_alone_and_kept_for_the_technician(fin_01: Comp
     assert [(r.index, r.reason) for r in again.rejected] == [(r.index, r.reason) for r in answer.rejected]
 
 
+def test_an_event_over_its_size_is_refused_alone_and_only_its_beginning_kept(fin_01: Computer) -> None:
+    long = {"path": "p" * 30_000, "process": "q" * 30_000, "command_line": "r" * 30_000}
+    entries = [{**msgspec.to_builtins(event(1)), **long}, msgspec.to_builtins(event(2))]
+    body = msgspec.msgpack.encode({"boot_id": "b", "batch": 1, "first_sequence": 1, "events": entries})
+    answer = send_body(fin_01, body)
+    assert (answer.accepted, answer.acknowledged_sequence) == (1, 2)
+    assert [(r.index, "65536" in r.reason) for r in answer.rejected] == [(0, True)]
+    ((kept,),) = rows("SELECT length(raw) FROM audit_rejected")
+    assert 0 < kept < 65_536
+
+
 def test_the_technician_sees_what_could_not_be_read(fin_01: Computer, brisk_otter: Organization) -> None:
     body = msgspec.msgpack.encode({"boot_id": "b", "batch": 1, "first_sequence": 4, "events": [{"path": "<b>"}, 17]})
     send_body(fin_01, body)

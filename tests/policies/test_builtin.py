@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
-from policies import catalogue, changes, evaluate
+from policies import catalogue, changes
 from policies.builtin import loader
 from policies.builtin.loader import load_catalogue
 from policies.builtin.schema import CatalogueError, Entry, RuleEntry, SourceEntry, read_catalogue
 from policies.catalogue import RuleDraft
 from policies.engine.facts import FileFacts
 from policies.models import Application, Category, FileRule
+from policies.trying import try_application
 from portal.common.errors import Refused
 from portal.tenants.models import ComputerGroup, Organization
 from portal.tenants.reach import Reach
@@ -64,7 +65,7 @@ def test_the_shipped_rules_match_what_they_are_for(world: None, path: str, certi
     load_catalogue(SYSTEM)
     row = Application.objects.within(SYSTEM).get(catalogue_key=key)
     facts = FileFacts(path=path, certificates=(certificate,) if certificate else ())
-    assert evaluate.application_matches(SYSTEM, row.id, facts)
+    assert any(trial.matched for trial in try_application(SYSTEM, row.id, facts))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_the_shipped_rules_match_what_they_are_for(world: None, path: str, certi
 def test_the_shipped_rules_leave_out_scripts_and_folders_of_users(world: None, path: str, key: str) -> None:
     load_catalogue(SYSTEM)
     row = Application.objects.within(SYSTEM).get(catalogue_key=key)
-    assert evaluate.application_matches(SYSTEM, row.id, FileFacts(path=path)) == {}
+    assert not any(trial.matched for trial in try_application(SYSTEM, row.id, FileFacts(path=path)))
 
 
 def test_the_command_may_be_repeated(world: None, capsys: pytest.CaptureFixture[str]) -> None:

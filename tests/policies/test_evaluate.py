@@ -11,6 +11,7 @@ from policies.catalogue import RuleDraft
 from policies.drafts import PolicyDraft, draft_of
 from policies.engine.facts import FileFacts
 from policies.models import Action, Application
+from policies.trying import try_application
 from portal.common.errors import NotFound
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
@@ -101,10 +102,11 @@ def test_a_strangers_computer_is_not_found(reach: Reach, brisk_otter: Organizati
         foreign = factories.computer(factories.group(brisk_otter, "Front desk"), "desk-1")
     with pytest.raises(NotFound):
         evaluate.evaluate(reach, computer=foreign, facts=TOOL)
-    with pytest.raises(NotFound):
-        evaluate.evaluate_at(reach, computer=foreign.id, facts=TOOL)
 
 
 def test_try_it_names_the_rule_that_matches(reach: Reach, acme: Application) -> None:
-    assert evaluate.application_matches(reach, acme.id, TOOL) == {str(acme.id): str(acme.rules.get().id)}
-    assert evaluate.application_matches(reach, acme.id, FileFacts(path=r"c:\else.exe")) == {}
+    assert [(trial.number, trial.matched) for trial in try_application(reach, acme.id, TOOL)] == [(1, True)]
+    elsewhere = FileFacts(path=r"c:\else.exe")
+    assert [(trial.matched, trial.failed) for trial in try_application(reach, acme.id, elsewhere)] == [
+        (False, ("Path",))
+    ]

@@ -58,7 +58,7 @@ def test_rows_of_the_week_hold_the_same_windows() -> None:
         ((5,), "22:00", "24:00"),
     ]
     assert schedules.windows_of(rows) == windows
-    assert [schedules.row_words(row) for row in rows] == ["Mon, Tue, Wed, Fri 08:00–18:00", "Sat 22:00–24:00"]
+    assert schedules.day_words((0, 1, 2, 4)) == "Mon, Tue, Wed, Fri"
     assert schedules.day_words((0, 1, 2)) == "Mon to Wed"
     assert schedules.window_values(windows)[0].end_minute == 18 * 60
 
