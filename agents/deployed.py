@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from agents.contents import Content, content_in
 from agents.models import Blob, Delivery, Manifest
 from policies.engine import bundle
@@ -13,6 +15,8 @@ from policies.engine.model import Application, Place, Policy
 from policies.evaluation.deployed import Deployed
 from portal.tenants.models import Computer
 from portal.tenants.reach import Reach
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +53,20 @@ def deployed_at(reach: Reach, computer: Computer, at: datetime) -> Deployed | No
 
 
 def opened_content(reach: Reach, row: Manifest, content: Content) -> Opened | None:
-    """What the layers of a manifest hold; None when a blob is gone. One statement."""
+    """What the layers of a manifest hold; None when a blob is gone or is of a release whose blobs cannot be read any
+    more. One statement."""
     digests = [layer.digest for layer in content.layers]
     rows = Blob.objects.within(reach).filter(organization_id=row.organization_id, digest__in=digests)
     blobs = dict(rows.values_list("digest", "data"))
     if blobs.keys() != set(digests):
         return None
-    policies: list[Policy] = []
-    applications: list[Application] = []
-    for layer in content.layers:
-        blob = bytes(blobs[layer.digest])
-        if layer.kind == "policies":
-            policies += bundle.open_layer(blob).policies
-        else:
-            applications.append(bundle.open_application(blob))
+    try:
+        policies, applications = bundle.open_blobs(
+            (layer.kind, layer.name, bytes(blobs[layer.digest])) for layer in content.layers
+        )
+    except bundle.BundleError as error:
+        log.warning("bundle.unreadable", manifest=str(row.pk), reason=str(error))
+        return None
     return Opened(tuple(policies), tuple(applications))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -17,11 +18,11 @@ from agents.protocol import envelope
 from agents.protocol.acceptance import Rejection, check_layer
 from agents.protocol.manifest import MANIFEST_TYPE, MAX_MANIFEST_BYTES, Manifest
 from agents.protocol.messages import Mode, SelfTest
-from policies.engine import bundle as layers
+from policies.engine import bundle
 from policies.engine.decision import ReasonCode
 from policies.engine.engine import Engine
 from policies.engine.facts import FileFacts
-from policies.engine.model import Application, Place, Policy
+from policies.engine.model import Place, Policy
 from policies.engine.normal_form import normal_facts
 
 _CRITICAL_FILES = (
@@ -77,26 +78,27 @@ def load(store: Store, stored: StoredBundle) -> Loaded:
     UnusableBundle.
     """
     manifest = _manifest(stored)
-    policies: list[Policy] = []
-    applications: list[Application] = []
+    try:
+        policies, applications = bundle.open_blobs(_checked_blobs(store, manifest))
+    except bundle.BundleError as error:
+        raise UnusableBundle("layer_unreadable", str(error)) from error
+    engine = Engine(applications, policies, manifest.place.os)
+    unlogged = frozenset(policy.id for policy in policies if not policy.log)
+    killing = frozenset(p.id for p in policies if p.kill_running and p.action == "deny" and not p.is_default)
+    return Loaded(stored, manifest, engine, _timeless(engine, policies), _places(manifest), unlogged, killing)
+
+
+def _checked_blobs(store: Store, manifest: Manifest) -> Iterator[tuple[str, str, bytes]]:
+    """Each layer's (kind, name, blob), checked when it is its turn."""
     for layer in manifest.layers:
         blob = store.blob(layer.digest)
         if blob is None:
             raise UnusableBundle("layer_missing", layer.digest)
         try:
             check_layer(layer, blob)
-            if layer.kind == "policies":
-                policies += layers.open_layer(blob).policies
-            else:
-                applications.append(layers.open_application(blob))
         except Rejection as error:
             raise UnusableBundle(error.code, error.detail) from error
-        except layers.BundleError as error:
-            raise UnusableBundle("layer_unreadable", f"{layer.name}: {error}") from error
-    engine = Engine(applications, policies, manifest.place.os)
-    unlogged = frozenset(policy.id for policy in policies if not policy.log)
-    killing = frozenset(p.id for p in policies if p.kill_running and p.action == "deny" and not p.is_default)
-    return Loaded(stored, manifest, engine, _timeless(engine, policies), _places(manifest), unlogged, killing)
+        yield layer.kind, layer.name, blob
 
 
 def _timeless(engine: Engine, policies: list[Policy]) -> Engine:

@@ -6,9 +6,8 @@ from collections import OrderedDict
 
 from agents.protocol import acceptance
 from agents.protocol.manifest import Manifest
-from policies.engine.bundle import open_application, open_layer
+from policies.engine.bundle import open_blobs
 from policies.engine.engine import Engine
-from policies.engine.model import Application, Policy
 
 MAX_ENGINES = 64
 
@@ -37,14 +36,9 @@ class LayerStore:
         if key in self._engines:
             self._engines.move_to_end(key)
             return self._engines[key]
-        applications: list[Application] = []
-        policies: list[Policy] = []
-        for layer in manifest.layers:
-            blob = self._blobs[layer.digest]
-            if layer.kind == "application":
-                applications.append(open_application(blob))
-            else:
-                policies.extend(open_layer(blob).policies)
+        policies, applications = open_blobs(
+            (layer.kind, layer.name, self._blobs[layer.digest]) for layer in manifest.layers
+        )
         self._engines[key] = Engine(applications, policies, manifest.place.os)
         if len(self._engines) > MAX_ENGINES:
             self._engines.popitem(last=False)

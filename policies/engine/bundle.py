@@ -156,6 +156,22 @@ def open_layer(blob: bytes) -> PolicyLayer:
     return PolicyLayer(record.level, record.target, policies)
 
 
+def open_blobs(blobs: Iterable[tuple[str, str, bytes]]) -> tuple[list[Policy], list[Application]]:
+    """The policies and applications of a bundle's blobs, each as (kind, name, blob). Raises BundleError, which names
+    the blob."""
+    policies: list[Policy] = []
+    applications: list[Application] = []
+    for kind, name, blob in blobs:
+        try:
+            if kind == "policies":
+                policies += open_layer(blob).policies
+            else:
+                applications.append(open_application(blob))
+        except BundleError as error:
+            raise BundleError(f"{name}: {error}") from error
+    return policies, applications
+
+
 def _packed(record: _R, decoder: "msgspec.msgpack.Decoder[_R]") -> bytes:
     """Encode, and read back what was written: what the portal sends is what an agent accepts."""
     try:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from agents import deploy, rollout
-from agents.models import Delivery, Deployment
+from agents.models import Blob, Delivery, Deployment
 from policies import authoring, catalogue, modes
 from policies.builtin.loader import load_catalogue
 from policies.builtin.schema import Entry as CatalogueEntry
@@ -100,6 +100,19 @@ def test_a_group_whose_windows_nobody_permits_is_not_locked_up(
     enroll("fin-01")
     authoring.delete_policy(SYSTEM, Policy.objects.within(SYSTEM).get(name="org-windows-permit").id)
     assert "Default - (Finance)" in refused(finance)
+
+
+def test_a_bundle_that_cannot_be_read_any_more_neither_stops_the_guard_nor_excuses_anything(
+    enroll: Enroll, finance: ComputerGroup, able_moose: Organization
+) -> None:
+    enroll("fin-01")
+    press(finance)
+    Blob.rows.update(data=b"of another release")
+    policy = decide(Action.DENY, finance, application(able_moose, "Tools", r"*\lsass.exe"))
+    authoring.move_policy(SYSTEM, policy.id, place=TOP)
+    assert policy.name in refused(finance)
+    authoring.delete_policy(SYSTEM, policy.id)
+    assert press(finance).id
 
 
 def test_a_group_that_learns_may_be_deployed_and_is_held_back_when_it_is_secured(
