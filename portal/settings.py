@@ -254,6 +254,14 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ApplicationKind": "policies.models.Kind",
+        "ExceptionKind": "policies.models.ExceptionKind",
+        "DifferenceKind": ["new", "changed", "retired"],
+        "CatalogueUpdateState": "policies.models.UpdateState",
+        "DeploymentState": "agents.models.deployments.DeploymentState",
+        "TargetState": "agents.models.deployments.TargetState",
+    },
     "SERVERS": [{"url": "/"}],
     "APPEND_COMPONENTS": {
         "securitySchemes": {

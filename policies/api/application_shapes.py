@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from drf_spectacular.drainage import set_override
 from rest_framework import serializers
 
 from policies.application_list import MANY_HASHES, ORIGINS, SORTS, UNUSED_WEEKS
@@ -79,11 +80,13 @@ class RuleCountsAnswer(serializers.Serializer[Any]):
 
 
 class _Row(serializers.Field[Any, Any, Any, Any]):
-    """A value that the page's rows hold for an application, beside its own columns."""
+    """A value that the page's rows hold for an application, beside its own columns. `shape`: what it is, for the
+    documentation."""
 
-    def __init__(self, read: Any, **kwargs: Any) -> None:
+    def __init__(self, read: Any, shape: Any, **kwargs: Any) -> None:
         self._read = read
         super().__init__(source="*", read_only=True, **kwargs)
+        set_override(self, "field", shape)
 
     def to_representation(self, value: Any) -> Any:
         row: ApplicationRow = self.context["rows"][value.id]
@@ -107,7 +110,11 @@ class ApplicationAnswer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=Kind.choices)
     os = serializers.ChoiceField(choices=OperatingSystem.choices)
     name = serializers.CharField()
-    shown_name = _Row(lambda row: row.name, help_text="Parent\\Name where it is not the asked organization's own.")
+    shown_name = _Row(
+        lambda row: row.name,
+        serializers.CharField(),
+        help_text="Parent\\Name where it is not the asked organization's own.",
+    )
     publisher = serializers.CharField()
     category = serializers.CharField(help_text="Empty when it has none.")
     risk = serializers.CharField()
@@ -116,15 +123,35 @@ class ApplicationAnswer(serializers.Serializer[Any]):
     source = serializers.CharField(help_text="Where a built-in application's facts are from.")  # type: ignore[assignment]
     hidden = serializers.BooleanField()
     catalogue_version = serializers.IntegerField()
-    rule_count = _Row(lambda row: row.rules.total)
-    rule_counts = _Row(lambda row: RuleCountsAnswer(row.rules).data, help_text="Rules by hash, signer, path, program.")
-    strength = _Row(_strength_of, help_text="By its weakest rule; null without a rule.")
-    policy_count = _Row(lambda row: sum(use.number for use in row.uses), help_text="Policies in reach that name it.")
-    policies_by_scope = _Row(lambda row: {use.level: use.number for use in row.uses}, help_text="Level to number.")
-    matches_30d = _Row(lambda row: row.matches.count)
-    last_matched_at = _Row(_last_match_of, help_text="Within the last 30 days; else null.")
-    findings = _Row(lambda row: row.findings, help_text="What lint keeps about it; 0 unless an organization is asked.")
-    computers_30d = _Row(lambda row: row.computers)
+    rule_count = _Row(lambda row: row.rules.total, serializers.IntegerField())
+    rule_counts = _Row(
+        lambda row: RuleCountsAnswer(row.rules).data,
+        RuleCountsAnswer(),
+        help_text="Rules by hash, signer, path, program.",
+    )
+    strength = _Row(
+        _strength_of, StrengthAnswer(allow_null=True), help_text="By its weakest rule; null without a rule."
+    )
+    policy_count = _Row(
+        lambda row: sum(use.number for use in row.uses),
+        serializers.IntegerField(),
+        help_text="Policies in reach that name it.",
+    )
+    policies_by_scope = _Row(
+        lambda row: {use.level: use.number for use in row.uses},
+        serializers.DictField(child=serializers.IntegerField()),
+        help_text="Level to number.",
+    )
+    matches_30d = _Row(lambda row: row.matches.count, serializers.IntegerField())
+    last_matched_at = _Row(
+        _last_match_of, InstantField(allow_null=True), help_text="Within the last 30 days; else null."
+    )
+    findings = _Row(
+        lambda row: row.findings,
+        serializers.IntegerField(),
+        help_text="What lint keeps about it; 0 unless an organization is asked.",
+    )
+    computers_30d = _Row(lambda row: row.computers, serializers.IntegerField())
     created_at = InstantField()
     created_by = serializers.CharField()
     changed_at = InstantField()

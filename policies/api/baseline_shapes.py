@@ -122,7 +122,7 @@ class OutlookAnswer(serializers.Serializer[Any]):
     fault = serializers.CharField()
 
 
-class PreviewAnswer(serializers.Serializer[Any]):
+class CarryPreviewAnswer(serializers.Serializer[Any]):
     version = serializers.IntegerField(help_text="The number it would be published as.")
     is_new = serializers.BooleanField()
     followers = OutlookAnswer(many=True, source="outlooks")
@@ -141,7 +141,7 @@ class BroughtAnswer(serializers.Serializer[Any]):
     misfits = serializers.ListField(child=serializers.CharField())
 
 
-class FaultAnswer(serializers.Serializer[Any]):
+class CarryFaultAnswer(serializers.Serializer[Any]):
     subscription = serializers.UUIDField()
     organization = serializers.UUIDField()
     why = serializers.CharField()
@@ -151,7 +151,7 @@ class CarriedAnswer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     done = BroughtAnswer(many=True)
     waiting = serializers.IntegerField(help_text="Followers that a worker brings there one after the other.")
-    faults = FaultAnswer(many=True)
+    faults = CarryFaultAnswer(many=True)
     out_of_hand = serializers.ListField(
         child=serializers.UUIDField(), help_text="Subscriptions whose policies you may not change."
     )
@@ -205,7 +205,7 @@ class ExceptionBody(StrictSerializer):
     changes = PolicyFields(required=False, help_text="For kind changed: what is otherwise here.")
 
 
-class AcceptBody(StrictSerializer):
+class ExceptionAcceptBody(StrictSerializer):
     review_on = serializers.DateField(help_text="Within a year.")
     reason = serializers.CharField(max_length=1000, required=False)
 

@@ -85,7 +85,7 @@ class BaselineCarry(PortalAPIView):
 
     needs = {"GET": _READ, "POST": _WRITE}
     body = {"POST": shapes.CarryBody}
-    answer = {"GET": shapes.PreviewAnswer, "POST": shapes.CarriedAnswer}
+    answer = {"GET": shapes.CarryPreviewAnswer, "POST": shapes.CarriedAnswer}
     examples = {"POST": ({"note": "Slack for all"}, None)}
 
     def get(self, request: PortalAPIRequest, baseline_id: str) -> Response:
@@ -233,7 +233,7 @@ class ExceptionAccept(PortalAPIView):
     """Looking at an exception again."""
 
     needs = {"POST": _WRITE}
-    body = {"POST": shapes.AcceptBody}
+    body = {"POST": shapes.ExceptionAcceptBody}
     answer = {"POST": shapes.ExceptionAnswer}
     examples = {"POST": ({"review_on": "2027-06-01"}, None)}
 

@@ -40,7 +40,7 @@ class UpdateAnswer(serializers.Serializer[Any]):
     retired = serializers.IntegerField()
 
 
-class RuleAnswer(serializers.Serializer[Any]):
+class EntryRuleAnswer(serializers.Serializer[Any]):
     hash = serializers.CharField()
     path = serializers.CharField()
     process = serializers.CharField()
@@ -59,8 +59,8 @@ class DifferenceAnswer(serializers.Serializer[Any]):
     version_before = serializers.IntegerField()
     version_after = serializers.IntegerField()
     changed_fields = serializers.SerializerMethodField()
-    added = RuleAnswer(many=True)
-    removed = RuleAnswer(many=True)
+    added = EntryRuleAnswer(many=True)
+    removed = EntryRuleAnswer(many=True)
 
     def get_changed_fields(self, one: Difference) -> list[str]:
         return [label for label, *_ in one.fields]

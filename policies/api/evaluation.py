@@ -88,7 +88,7 @@ class StepAnswer(serializers.Serializer[Any]):
     sentence = serializers.CharField()
 
 
-class RuleAnswer(serializers.Serializer[Any]):
+class ProposedRuleAnswer(serializers.Serializer[Any]):
     hash = serializers.CharField()
     path = serializers.CharField()
     process = serializers.CharField()
@@ -96,7 +96,7 @@ class RuleAnswer(serializers.Serializer[Any]):
     certificate = serializers.CharField()
 
 
-class ChangeAnswer(serializers.Serializer[Any]):
+class PermittingChangeAnswer(serializers.Serializer[Any]):
     """A change after which it would be permitted, proved by the engine. `policy` and `application` are what is
     changed, null for a new one; `before`: the policy that the new or moved one must stand before."""
 
@@ -106,7 +106,7 @@ class ChangeAnswer(serializers.Serializer[Any]):
     level = serializers.CharField()
     policy = serializers.CharField(allow_null=True)
     application = serializers.CharField(allow_null=True)
-    rule = RuleAnswer(allow_null=True)
+    rule = ProposedRuleAnswer(allow_null=True)
     before = serializers.CharField(allow_null=True)
 
 
@@ -161,8 +161,10 @@ class EvaluationAnswer(DecisionAnswer):
     """The decision, and what would permit what it stops."""
 
     near_misses = StepAnswer(many=True, help_text="The last steps of the trace, closest first.")
-    smallest_change = ChangeAnswer(allow_null=True, help_text="Of the changes that would permit it, the smallest.")
-    other_changes = ChangeAnswer(many=True)
+    smallest_change = PermittingChangeAnswer(
+        allow_null=True, help_text="Of the changes that would permit it, the smallest."
+    )
+    other_changes = PermittingChangeAnswer(many=True)
     missing = serializers.ListField(child=serializers.CharField(), help_text="Facts that were not given.")
     bundle_version = serializers.IntegerField(allow_null=True, help_text="Of policy_set deployed.")
     who_else = WhoElseAnswer(allow_null=True)

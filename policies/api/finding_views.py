@@ -101,7 +101,7 @@ class FixAnswer(serializers.Serializer[Any]):
         return [one.key for one in outcome.mended]
 
 
-class AcceptBody(StrictSerializer):
+class FindingAcceptBody(StrictSerializer):
     organization = ReferenceField(help_text="Id or slug.")
     findings = serializers.ListField(child=serializers.CharField(max_length=200), max_length=MOST_ACCEPTED)
     reason = serializers.CharField(max_length=500)
@@ -165,7 +165,7 @@ class FindingAccept(PortalAPIView):
     """Live with findings until a day; on it they count again."""
 
     needs = {"POST": _WRITE, "DELETE": _WRITE}
-    body = {"POST": AcceptBody, "DELETE": WithdrawBody}
+    body = {"POST": FindingAcceptBody, "DELETE": WithdrawBody}
     answer = {"GET": AcceptedAnswer, "POST": AcceptedAnswer}
     examples = {
         "POST": (

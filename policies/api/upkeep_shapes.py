@@ -31,7 +31,7 @@ class SeenAnswer(serializers.Serializer[Any]):
         return [example.path for example in seen.examples]
 
 
-class StepAnswer(serializers.Serializer[Any]):
+class UndoOfferAnswer(serializers.Serializer[Any]):
     """What undoes it: POST to undo-steps/<id>/undo/."""
 
     id = serializers.UUIDField()
@@ -43,7 +43,7 @@ class Previewed(serializers.Serializer[Any]):
     """What was (with dry_run: would be) done."""
 
     seen = serializers.CharField(source="plan.seen")
-    undo_step = StepAnswer(source="step", allow_null=True, help_text="null with dry_run.")
+    undo_step = UndoOfferAnswer(source="step", allow_null=True, help_text="null with dry_run.")
 
 
 class MergeBody(StrictSerializer):
@@ -112,7 +112,7 @@ class SplitAnswer(Previewed):
         return len(done.plan.rules)
 
 
-class FaultAnswer(serializers.Serializer[Any]):
+class ProposalFaultAnswer(serializers.Serializer[Any]):
     pointer = serializers.CharField()
     detail = serializers.CharField()
 
@@ -126,7 +126,7 @@ class ProposalAnswer(serializers.Serializer[Any]):
     examples = serializers.ListField(child=serializers.CharField(), help_text="Paths of replaced hashes.")
     strength = serializers.IntegerField(source="strength.score", default=None, allow_null=True, help_text="Of 5.")
     also_matches = SeenAnswer(source="also", help_text="What no rule of the application matches today.")
-    faults = FaultAnswer(many=True)
+    faults = ProposalFaultAnswer(many=True)
 
     def get_rule(self, proposal: Any) -> dict[str, str]:
         return {name: text for name, _, text in proposal.boxes}

@@ -43,9 +43,8 @@ class Essential:
 
     @property
     def explicitly_only(self) -> bool:
-        """Whether a first bundle that merely does not permit it locks nobody out: servers need no browser, and the
-        agent's own test knows whether its programs are watched at all."""
-        return self.kind in ("browser", "agent")
+        """Whether only a deny of somebody's counts: the computer's own test knows if the agent's files are watched."""
+        return self.kind == "agent"
 
 
 def _programs(kind: Kind, name: str, os: str, paths: Iterable[str], certificates: tuple[str, ...] = ()) -> Essential:

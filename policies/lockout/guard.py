@@ -139,11 +139,13 @@ class _Judge:
         denied = [(path, decision) for path, decision in after if decision.effect == "denied"]
         if not denied or (essential.any_is_enough and len(denied) < len(after)):
             return None
-        permitted_before = self._permitted_before(essential)
         explicit = [one for one in denied if one[1].reason_code not in _DEFAULTS]
+        if essential.explicitly_only:
+            denied = explicit
+        permitted_before = self._permitted_before(essential)
         if self._before is None:
-            counts = bool(explicit) if essential.explicitly_only else self._is_needed(essential)
-            return (explicit or denied)[0] if counts else None
+            counts = bool(explicit) if essential.any_is_enough else self._is_needed(essential)
+            return (explicit or denied)[0] if denied and counts else None
         lost = [(path, decision) for path, decision in denied if path in permitted_before]
         return lost[0] if lost else None
 
