@@ -52,9 +52,9 @@ def context() -> dict[str, Any]:
         "in_an_hour": now + timedelta(hours=1),
         "page": Page((), next="cursor", previous="cursor"),
         "facts": [
-            ("Path", f"c:\\temp\\{HOSTILE}", "mono"),
-            ("Signer", "Acme Ltd", ""),
-            ("Size", "", ""),
+            ("Path", f"c:\\temp\\{HOSTILE}"),
+            ("Signer", "Acme Ltd"),
+            ("Size", ""),
         ],
         "actions": [
             ("permit", "Permit", "permit", "check"),

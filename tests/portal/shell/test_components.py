@@ -9,7 +9,6 @@ import pytest
 from django.conf import settings
 from django.http import HttpRequest
 from django.template import engines
-from django.template.loader import get_template
 from django.test import RequestFactory
 
 from portal.accounts.models import User
@@ -43,7 +42,7 @@ def test_the_gallery_shows_every_component() -> None:
     source = (HERE / "templates/gallery.html").read_text()
     shown = set(re.findall(r'"components/([a-z_]+)\.html"', source))
     made = {path.stem for path in (settings.BASE_DIR / "templates/components").glob("*.html")}
-    assert made - shown == {"toast"}
+    assert made == shown
 
 
 def test_a_hostile_name_is_drawn_everywhere_with_its_hidden_character(page: str) -> None:
@@ -67,12 +66,6 @@ def test_an_error_is_tied_to_its_field(page: str) -> None:
     described = set(re.findall(r'aria-describedby="([^"]+)"', page))
     for wanted in {one for several in described for one in several.split()}:
         assert f'id="{wanted}"' in page, wanted
-
-
-def test_a_message_with_undo_comes_out_of_band() -> None:
-    drawn = get_template("components/toast.html").render({"text": "12 policies saved", "undo": "/undo/1/"})
-    assert 'hx-swap-oob="beforeend:#toasts"' in drawn
-    assert 'hx-post="/undo/1/"' in drawn
 
 
 @pytest.mark.parametrize("table", [meanings.DECISIONS, meanings.DELIVERIES, meanings.MODES, meanings.SCOPES])
