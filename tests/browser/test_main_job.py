@@ -48,6 +48,17 @@ def expect_live(page: Page, running_portal: RunningPortal) -> None:
     until(lambda: runs_bundle(running_portal, "fin-01")[1][:8] in shown, 10, "the page names the agent's own bundle")
 
 
+def everything_shown(page: Page) -> None:
+    """The deployment is over, and all of its computers are on the page, not the first fifty only."""
+    expect(page.locator("main")).to_contain_text(re.compile(r"\b(\d+) of \1 live"), timeout=30_000)
+    more = page.get_by_role("link", name="Load more")
+    while more.count():
+        rows = page.locator("#rows tr")
+        before = rows.count()
+        more.click()
+        expect(rows).not_to_have_count(before)
+
+
 def test_from_the_row_to_the_running_script_in_three_clicks(
     running_portal: RunningPortal,
     desk: Desk,
@@ -91,6 +102,7 @@ def test_saved_first_and_sent_by_deploy_policies(
     desk.keep_picture("main-job-4-pending")
     bar.get_by_text("Deploy Policies").click()
     page.wait_for_url(re.compile(r"/deployments/[0-9a-f-]{36}/$"))
+    everything_shown(page)
     row = page.locator("tr", has_text="fin-01")
     expect(row).to_contain_text("Live", timeout=30_000)
     shown = row.inner_text()
