@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from audit.name_shapes import split_path
 from audit.words import Action, ActionType, EventMode, Flag, Outcome
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
@@ -169,12 +170,6 @@ def signer_of(certificate: str) -> str:
         if equals and label.upper() in ("CN", "O") and name:
             return name.strip('"')
     return certificate
-
-
-def split_path(path: str) -> tuple[str, str]:
-    """(folder with its last separator, name) of a Windows or Unix path."""
-    cut = max(path.rfind("\\"), path.rfind("/")) + 1
-    return path[:cut], path[cut:]
 
 
 def load(reach: Reach, keys: Sequence[EventKey]) -> list[EventRow]:

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import connection
 
 from audit import search
-from audit.event_rows import EventRow, split_path
-from audit.name_shapes import changes, shape_of
+from audit.event_rows import EventRow
+from audit.name_shapes import changes, shape_of, split_path
 from audit.search_scope import organization_numbers
 from audit.search_terms import EventTerms, TextTerm, like_pattern
 from audit.stored_text import stored

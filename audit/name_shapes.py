@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies.engine.normal_form import normal_path
+from policies.engine.regexes import literal
 
 Kind = Literal["guid", "hex", "digits", "text"]
 _GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _PARTS = re.compile(
     rf"(?P<guid>{_GUID})|(?P<hex>(?=[a-f]*[0-9])[0-9a-f]{{6,}})|(?P<digits>[0-9]+)|(?P<text>[^0-9a-f]+|.)"
 )
-_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +66,19 @@ def proposed_pattern(path: str, others: Sequence[str], os: str) -> str:
 
     Everything but those runs is literal, the folder too. Lengths are those seen.
     """
-    folder, name = _split(normal_path(path, os))
+    folder, name = split_path(normal_path(path, os))
     if not changes(name):
         return ""
-    names = [name] + [other for o in others if shape_of(other := _split(normal_path(o, os))[1]) == shape_of(name)]
+    names = [name] + [other for o in others if shape_of(other := split_path(normal_path(o, os))[1]) == shape_of(name)]
     columns = zip(*(parts_of(_stem(each)[0]) for each in names), strict=True)
     pieces = [_piece(list(column), os) for column in columns]
-    return f"regex:{quoted(folder)}{''.join(pieces)}{quoted(_stem(name)[1])}"
-
-
-def quoted(text: str) -> str:
-    """`text` as RE2 takes it literally."""
-    return _SPECIAL.sub(lambda found: "\\" + found[0], text)
+    return f"regex:{literal(folder)}{''.join(pieces)}{literal(_stem(name)[1])}"
 
 
 def _piece(column: Sequence[Part], os: str) -> str:
     kinds = {part.kind for part in column}
     if kinds == {"text"} or (kinds == {"digits"} and len({p.text for p in column}) == 1 and len(column[0].text) < 3):
-        return quoted(column[0].text)
+        return literal(column[0].text)
     if kinds == {"guid"}:
         return _GUID
     low, high = min(len(p.text) for p in column), max(len(p.text) for p in column)
@@ -103,6 +98,7 @@ def _stem(name: str) -> tuple[str, str]:
     return (name[:cut], name[cut:]) if cut > 0 else (name, "")
 
 
-def _split(path: str) -> tuple[str, str]:
+def split_path(path: str) -> tuple[str, str]:
+    """(folder with its last separator, name) of a Windows or Unix path."""
     cut = max(path.rfind("\\"), path.rfind("/")) + 1
     return path[:cut], path[cut:]

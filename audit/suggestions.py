@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from audit.event_rows import EventRow, split_path
+from audit.event_rows import EventRow
 from audit.history import History, history_of, history_of_alike, paths_alike
-from audit.name_shapes import changes, proposed_pattern
+from audit.name_shapes import changes, proposed_pattern, split_path
 from audit.stored_text import has_hidden_characters
 from policies.catalogue import RuleDraft
 from policies.strength import strength

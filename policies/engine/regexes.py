@@ -14,6 +14,7 @@ from policies.engine.regex_refusals import refusal
 
 MAX_REGEX_CHARACTERS = 512
 _SHORTEST_LITERAL = 3
+_SPECIAL = frozenset("\\.+*?()|[]{}^$")
 
 # RE2 folds KELVIN SIGN onto k and LONG S onto s; neither may reach an expression as itself. Half a surrogate
 # pair has no UTF-8 form: as U+FFFD it is one character that no ordinary rule names.
@@ -23,6 +24,11 @@ _REGEX_TEXT = {**_LOOKALIKES, **dict.fromkeys(_SURROGATES, 0xFFFD)}
 # A wildcard is exact, so half pairs must stay apart from each other and from U+FFFD: they move to the end of
 # plane 16.
 _WILDCARD_TEXT = {code: 0x10F800 + code - 0xD800 for code in _SURROGATES}
+
+
+def literal(text: str) -> str:
+    """`text` as an expression takes it literally."""
+    return "".join(f"\\{char}" if char in _SPECIAL else char for char in text)
 
 
 def _options(*, ignore_case: bool) -> re2.Options:

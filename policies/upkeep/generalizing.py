@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from policies.engine.normal_form import normal_path
+from policies.engine.regexes import literal
 
 _GUID = re.compile(r"\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?")
 _VERSION = re.compile(r"(?<![0-9a-z])v?[0-9]+(?:[._][0-9]+)+(?:-(?:alpha|beta|rc|dev|build)[.0-9]*)?(?![0-9])")
@@ -19,7 +20,6 @@ _LONG_NUMBER = re.compile(r"[0-9]{5,}")
 _NUMBER = re.compile(r"[0-9]+")
 _STARS = re.compile(r"\*{2,}")
 _RUNS = re.compile(rf"(?P<guid>{_GUID.pattern})|(?P<mixed>{_MIXED.pattern})|(?P<number>[0-9]{{3,}})")
-_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}$")
 
 # Folders that hold the programs of many vendors: one more name is needed behind them before a folder is trusted.
@@ -138,12 +138,12 @@ def script_pattern(where: Place, os: str) -> str:
     """An anchored `regex:` for the file, saying how many characters of its name change and of which kind; empty when
     none does. For a name whose changing part keeps its length, as those of scripts that tools make."""
     name = "".join(_script_pieces(where.name))
-    if name == _quoted(where.name):
+    if name == literal(where.name):
         return ""
     any_name = r"[^\\]+" if os == "windows" else "[^/]+"
     head = _HEADS.get(where.head, where.head)
     folders = (_regex_of(general(folder), any_name) for folder in (*head.split(where.separator), *where.folders))
-    return "regex:" + _quoted(where.separator).join((*folders, name))
+    return "regex:" + literal(where.separator).join((*folders, name))
 
 
 _HEADS = {
@@ -156,27 +156,22 @@ _HEADS = {
 
 
 def _regex_of(folder: str, any_name: str) -> str:
-    return any_name.join(map(_quoted, folder.split("*")))
+    return any_name.join(map(literal, folder.split("*")))
 
 
 def _script_pieces(name: str) -> Iterator[str]:
     position = 0
     for found in _RUNS.finditer(name):
-        yield _quoted(name[position : found.start()])
+        yield literal(name[position : found.start()])
         digits = "[0-9]" if found.lastgroup == "number" else "[0-9a-f]"
         yield _quoted_guid(found[0]) if found.lastgroup == "guid" else f"{digits}{{{len(found[0])}}}"
         position = found.end()
-    yield _quoted(name[position:])
+    yield literal(name[position:])
 
 
 def _quoted_guid(text: str) -> str:
     inner = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     return rf"\{{{inner}\}}" if text.startswith("{") else inner
-
-
-def _quoted(text: str) -> str:
-    """`text` as RE2 takes it literally."""
-    return _SPECIAL.sub(lambda found: "\\" + found[0], text)
 
 
 def general_program(path: str, os: str) -> str:
