@@ -13,7 +13,8 @@ from audit import search
 from audit.event_rows import EventRow
 from audit.search_terms import EventTerms
 from portal.common import clock
-from portal.tenants import journal
+from portal.tenants import journal, queries
+from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
@@ -53,7 +54,7 @@ def csv_response(lines: Iterable[str]) -> HttpResponse:
 def record_export(reach: Reach, terms: EventTerms, organization: Organization | None) -> None:
     """One entry in the System Audit of the organization, or of each topmost one in reach."""
     query = str(terms.query)
-    for organization_id in [organization.id] if organization else search.topmost(reach):
+    for organization_id in [organization.id] if organization else queries.topmost(reach, Capability.AUDIT_READ):
         journal.record(reach, "audit.exported", organization, organization_id=organization_id, query=query)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.db import OperationalError, connection, transaction
@@ -208,12 +207,6 @@ def matching_keys(
             pointer="/q",
         )
     return [EventKey(*row) for row in found]
-
-
-def topmost(reach: Reach) -> list[UUID]:
-    """The organizations in reach that stand beneath no other one in reach."""
-    parents = dict(Organization.objects.within(reach).values_list("id", "parent_id"))
-    return sorted(o for o, above in parents.items() if reach.sees(o) and (above is None or not reach.sees(above)))
 
 
 def _facet_rows(scope: Scope) -> dict[str, list[tuple[str, int]]]:

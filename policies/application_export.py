@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import cast
-from uuid import UUID
 
 from django.http import HttpResponse, StreamingHttpResponse
 
-from policies import queries
 from policies.application_list import ApplicationTerms, applications_listed
 from policies.application_rows import ApplicationRow, application_rows
 from portal.common import clock
 from portal.common.csv_text import csv_lines
 from portal.common.paging import keyset
-from portal.tenants import journal
+from portal.tenants import journal, queries
+from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 from portal.tenants.scoping import reaching
@@ -30,18 +29,13 @@ _AT_ONCE = 200
 def csv_response(reach: Reach, organization: Organization | None, terms: ApplicationTerms) -> HttpResponse:
     """Every row of the list, streamed, page by page, each in a transaction of its own. Records the export first."""
     asked = {name: getattr(terms, name) for name in terms.__slots__ if getattr(terms, name)}
-    for organization_id in [organization.id] if organization else sorted(_tops(reach)):
+    for organization_id in [organization.id] if organization else queries.topmost(reach, Capability.APPLICATION_READ):
         journal.record(reach, "application.list_exported", organization, organization_id=organization_id, asked=asked)
     lines = csv_lines(COLUMNS, _rows(reach, organization, terms))
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="applications-{clock.now():%Y%m%d-%H%M%S}.csv"'
     response["Cache-Control"] = "no-store"
     return cast(HttpResponse, response)
-
-
-def _tops(reach: Reach) -> set[UUID]:
-    """The topmost organizations in reach."""
-    return {key for key in reach.organizations if not set(queries.ancestors(reach, key)) & reach.organizations}
 
 
 def _rows(reach: Reach, organization: Organization | None, terms: ApplicationTerms) -> Iterator[tuple[object, ...]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
 from policies import listing, match_counts
 from policies.listing import PolicyTerms, state_of
@@ -33,15 +32,9 @@ def policy_lines(reach: Reach, terms: PolicyTerms, *, organization: Organization
     The lines are read page by page, each page in a transaction of its own: they outlive the request's.
     """
     asked = {name: value for name, value in asdict(terms).items() if value}
-    for organization_id in [organization.id] if organization else topmost(reach):
+    for organization_id in [organization.id] if organization else queries.topmost(reach, Capability.POLICY_READ):
         journal.record(reach, "policies.exported", organization, organization_id=organization_id, query=asked)
     return csv_lines(COLUMNS, _rows(reach, terms))
-
-
-def topmost(reach: Reach) -> list[UUID]:
-    """Where policies may be read, without what lies beneath: one entry, not one a customer."""
-    readable = reach.with_capability(Capability.POLICY_READ)
-    return [o.id for o in queries.organizations(reach) if o.id in readable and o.parent_id not in readable]
 
 
 def _rows(reach: Reach, terms: PolicyTerms) -> Iterator[tuple[Any, ...]]:

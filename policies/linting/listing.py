@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from policies.engine.lint import CODES, Code, Severity
-from policies.export import topmost
 from policies.linting import words
 from policies.linting.finding import Finding
 from policies.linting.reading import Report
 from portal.common import csv_text
 from portal.tenants import journal
+from portal.tenants import queries as tenants
+from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 
@@ -147,7 +148,7 @@ def exported(
 ) -> Iterator[str]:
     """What the list shows as CSV; who took it out stands in the System Audit."""
     asked = {name: value for name, value in asdict(terms).items() if value}
-    for organization_id in [organization.id] if organization else topmost(reach):
+    for organization_id in [organization.id] if organization else tenants.topmost(reach, Capability.POLICY_READ):
         journal.record(reach, "findings.exported", organization, organization_id=organization_id, query=asked)
     return csv_lines(chosen(report.findings, terms), names)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 
-from portal.accounts.models import Membership, User
+from portal.accounts.models import Membership, Role, User
 from portal.accounts.reaches import reach_of_user
 from portal.common.errors import Forbidden, NotFound
-from portal.tenants import journal, rls
+from portal.tenants import journal, queries, rls
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import ComputerGroup, Entry, Organization
 from portal.tenants.reach import NOTHING
@@ -33,6 +35,22 @@ def test_the_first_wall_hides_other_customers(
     assert not reach.sees(brisk_otter.id)
     with pytest.raises(NotFound):
         reach.require(Capability.POLICY_READ, brisk_otter.id)
+
+
+def test_what_concerns_a_whole_tree_is_told_at_its_top_by_one_statement(
+    owner: User, technician: User, northwind: Organization, able_moose: Organization, brisk_otter: Organization,
+    django_assert_num_queries: Callable[[int], AbstractContextManager[None]],
+) -> None:  # fmt: skip
+    below = factories.organization("Able Moose Branch", able_moose)
+    Membership.rows.create(organization=brisk_otter, user=technician, role=Role.CUSTOMER_READER)
+    everything, some = reach_of_user(owner), reach_of_user(technician)
+    assert some.sees(below.id)
+    with reaching(some), django_assert_num_queries(1):
+        assert queries.topmost(some, Capability.POLICY_READ) == sorted([able_moose.id, brisk_otter.id])
+    with reaching(some):
+        assert queries.topmost(some, Capability.POLICY_WRITE) == [able_moose.id]
+    with reaching(everything):
+        assert queries.topmost(everything, Capability.POLICY_READ) == [northwind.id]
 
 
 def test_a_parent_is_readable_where_it_shares_and_nowhere_else(technician: User, northwind: Organization) -> None:
