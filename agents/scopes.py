@@ -9,7 +9,6 @@ from django.db.models import Q, QuerySet
 
 from agents.models import ComputerKey
 from agents.models.identity import KeyState
-from policies import changes
 from policies.models import Level
 from policies.scopes import find_scope
 from portal.tenants import queries
@@ -58,7 +57,7 @@ def computers_in(scope: DeploymentScope) -> QuerySet[Computer]:
         return computers.filter(group_id=scope.target_id)
     if scope.level == Level.ORGANIZATION:
         return computers.filter(organization_id=scope.target_id)
-    beneath = changes.beneath(system_reach("a global deployment"), scope.organization.id)
+    beneath = queries.beneath(system_reach("a global deployment"), scope.organization.id)
     found = computers.filter(organization_id__in=beneath)
     if scope.group is None:
         return found

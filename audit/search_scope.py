@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
@@ -16,6 +15,7 @@ from django.db.models import BooleanField, F, Lookup, Q, Value
 from audit.event_rows import uuid_or_none
 from audit.search_terms import EventTerms, NameTerm
 from portal.common import clock
+from portal.tenants import queries as tenants
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Computer, ComputerGroup, Organization
 from portal.tenants.reach import Reach
@@ -89,7 +89,7 @@ def organization_numbers(reach: Reach, organization: Organization | None, *, chi
     )
     if organization is None:
         return sorted(readable.values())
-    wanted = _beneath(reach, organization.id) if children else {organization.id}
+    wanted = tenants.beneath(reach, organization.id) if children else {organization.id}
     return sorted(number for key, number in readable.items() if key in wanted)
 
 
@@ -126,7 +126,7 @@ def _numbers_named(
         condition |= Q(slug__in=term.names)
     found: list[Any] = list(model.objects.within(reach).filter(condition))
     if model is Organization and children:
-        beneath = {key for one in found for key in _beneath(reach, one.id)}
+        beneath = {key for one in found for key in tenants.beneath(reach, one.id)}
         found = list(Organization.objects.within(reach).filter(id__in=beneath))
     numbers = {int(thing.number) for thing in found}
     for thing in found:
@@ -139,16 +139,3 @@ def _held_by(reach: Reach, group: ComputerGroup) -> Iterable[int]:
     """The numbers of the groups whose computers a global group holds."""
     held = ComputerGroup.objects.within(reach).filter(os=group.os, name__startswith=group.name_prefix)
     return held.values_list("number", flat=True)
-
-
-def _beneath(reach: Reach, top: UUID) -> set[UUID]:
-    """`top` and every organization in reach beneath it."""
-    children: dict[UUID | None, list[UUID]] = {}
-    for key, parent in Organization.objects.within(reach).values_list("id", "parent_id"):
-        children.setdefault(parent, []).append(key)
-    found, waiting = {top}, [top]
-    while waiting:
-        below = [key for key in children.get(waiting.pop(), []) if key not in found]
-        found.update(below)
-        waiting.extend(below)
-    return found

@@ -20,6 +20,7 @@ from policies.match_counts import Matches
 from policies.models import Application, FileRule, Level, PolicyApplication
 from policies.previews import WINDOW_DAYS, computers_seen
 from policies.strength import Strength, strength, weakest
+from portal.tenants import queries as tenants
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
 
@@ -110,7 +111,7 @@ def application_rows(
 
 def reach_in(reach: Reach, organization: Organization | None) -> Reach:
     """The part of a reach that numbers on a screen of `organization` are about: it and what lies beneath."""
-    return reach.within(queries.beneath(reach, organization.id)) if organization else reach
+    return reach.within(tenants.beneath(reach, organization.id)) if organization else reach
 
 
 def rule_counts(reach: Reach, application_ids: Sequence[UUID]) -> dict[UUID, RuleCounts]:
@@ -170,7 +171,7 @@ def uses_of(
     links = PolicyApplication.objects.within(reach).filter(application_id__in=application_ids)
     if organization is not None:
         above = Q(policy__level=Level.GLOBAL, policy__organization__in=queries.ancestors(reach, organization.id))
-        links = links.filter(Q(policy__organization__in=queries.beneath(reach, organization.id)) | above)
+        links = links.filter(Q(policy__organization__in=tenants.beneath(reach, organization.id)) | above)
     found: dict[UUID, list[Use]] = defaultdict(list)
     counted = links.order_by().values_list("application_id", "policy__level").annotate(n=Count("id"))
     for application_id, level, number in counted:

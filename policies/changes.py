@@ -18,7 +18,8 @@ from policies.scopes import Scope
 from portal.common import clock
 from portal.common.errors import NotFound
 from portal.common.uuid7 import uuid7
-from portal.tenants.models import Computer, ComputerGroup, Organization
+from portal.tenants import queries as tenants
+from portal.tenants.models import Computer, ComputerGroup
 from portal.tenants.reach import Reach
 
 
@@ -173,7 +174,7 @@ def mark_pending(reach: Reach, *, deployment_id: UUID) -> int:
 
 def _covered(reach: Reach, organization_id: UUID, level: Level, target_id: UUID) -> Q:
     if level == Level.GLOBAL and target_id == organization_id:
-        return Q(organization_id__in=beneath(reach, organization_id))
+        return Q(organization_id__in=tenants.beneath(reach, organization_id))
     own = Q(organization_id=organization_id)
     if level == Level.ORGANIZATION:
         return own & ~Q(level=Level.GLOBAL)
@@ -182,16 +183,3 @@ def _covered(reach: Reach, organization_id: UUID, level: Level, target_id: UUID)
         computers = Computer.objects.within(reach).filter(group_id=target_id).values("id")
         exactly |= Q(level=Level.COMPUTER, target__in=computers)
     return own & exactly
-
-
-def beneath(reach: Reach, organization_id: UUID) -> set[UUID]:
-    """The organization and all beneath it, as far as the reach goes. One statement."""
-    children: dict[UUID | None, list[UUID]] = {}
-    for child, parent in Organization.objects.within(reach).values_list("id", "parent_id"):
-        children.setdefault(parent, []).append(child)
-    found, todo = set(), [organization_id]
-    while todo:
-        organization = todo.pop()
-        found.add(organization)
-        todo.extend(children.get(organization, []))
-    return found

@@ -18,6 +18,7 @@ from policies.scopes import Scope, scope_of
 from policies.undoing import keep_undo
 from portal.common.errors import Conflict, Forbidden, Refused
 from portal.tenants import journal
+from portal.tenants import queries as tenants
 from portal.tenants.capabilities import Capability
 from portal.tenants.models import Organization
 from portal.tenants.reach import Reach
@@ -165,7 +166,7 @@ def _passed_beneath(reach: Reach, organization: Organization, passing: Sequence[
     if not passing:
         return 0
     numbers = [number for row in passing for number in slot.renumbered[row.id]]
-    beneath = changes.beneath(reach, organization.id) - {organization.id}
+    beneath = tenants.beneath(reach, organization.id) - {organization.id}
     rows = Policy.objects.within(reach).filter(organization_id__in=beneath, order__range=(min(numbers), max(numbers)))
     return rows.filter(is_default=False).count()
 

@@ -46,19 +46,6 @@ def applications_named(reach: Reach, organization: Organization | None) -> Query
     return found.filter(Q(organization_id__isnull=True) | Q(organization_id__in=line))
 
 
-def beneath(reach: Reach, organization_id: UUID) -> set[UUID]:
-    """An organization and all beneath it, as far as they are in reach. One statement."""
-    children: dict[UUID | None, list[UUID]] = {}
-    for key, parent in Organization.objects.within(reach).values_list("id", "parent_id"):
-        children.setdefault(parent, []).append(key)
-    found, waiting = {organization_id}, [organization_id]
-    while waiting:
-        below = [key for key in children.get(waiting.pop(), []) if key not in found]
-        found.update(below)
-        waiting.extend(below)
-    return found
-
-
 def ancestors(reach: Reach, organization_id: UUID) -> list[UUID]:
     """The organizations above one, nearest first, as far as the reach sees them. One statement."""
     parents = dict(Organization.objects.within(reach).values_list("id", "parent_id"))

@@ -11,13 +11,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count
 
-from policies import changes
 from policies.compile import Places
 from policies.compile.places import load_all_places
 from policies.models import Level
 from policies.models.settings import SettingName, shown_value
 from policies.scopes import Scope
 from policies.settings import unset_value
+from portal.tenants import queries as tenants
 from portal.tenants.models import Computer
 from portal.tenants.reach import Reach
 
@@ -72,7 +72,7 @@ def effects(reach: Reach, scope: Scope, write: Callable[[], Any]) -> Effects:
 
 
 def _under(reach: Reach, scope: Scope) -> Collection[UUID]:
-    return changes.beneath(reach, scope.organization_id) if scope.level == Level.GLOBAL else {scope.organization_id}
+    return tenants.beneath(reach, scope.organization_id) if scope.level == Level.GLOBAL else {scope.organization_id}
 
 
 def _spots(reach: Reach, organizations: Collection[UUID]) -> dict[_Spot, int]:

@@ -201,7 +201,7 @@ def _check_places(reach: Reach, baseline: Baseline, places: Sequence[Place]) -> 
     """The groups that are named, by id. Raises NotFound, Refused, Conflict."""
     if not places:
         raise Invalid([FieldError("/followers", "Choose at least one organization.")])
-    beneath = changes.beneath(reach, baseline.organization_id)
+    beneath = tenants.beneath(reach, baseline.organization_id)
     for place in places:
         if place.organization_id not in beneath:
             name = tenants.organization(reach, place.organization_id).name
@@ -240,7 +240,7 @@ def _refuse_twice(reach: Reach, baseline: Baseline, places: Collection[Place]) -
 
 def candidates(reach: Reach, baseline: Baseline) -> list[tuple[Organization, ComputerGroup | None, str]]:
     """Who may follow but does not: (organization, its group that the baseline goes to, why not); by name."""
-    beneath = changes.beneath(reach, baseline.organization_id)
+    beneath = tenants.beneath(reach, baseline.organization_id)
     rows = reading.subscriptions(reach, baseline_id=baseline.id)
     following = set(rows.values_list("organization_id", flat=True))
     found = []

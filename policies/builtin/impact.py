@@ -9,9 +9,10 @@ from uuid import UUID
 
 from django.db.models import Count
 
-from policies import changes, queries
+from policies import queries
 from policies.builtin.differences import Difference
 from policies.models import Level, Policy, PolicyApplication
+from portal.tenants import queries as tenants
 from portal.tenants.models import Computer, Organization
 from portal.tenants.reach import Reach
 
@@ -54,7 +55,7 @@ def _reaches_bundles(one: Difference) -> bool:
 
 
 def _organizations_of(reach: Reach, policy: Policy) -> set[UUID]:
-    return changes.beneath(reach, policy.organization_id) if policy.level == Level.GLOBAL else {policy.organization_id}
+    return tenants.beneath(reach, policy.organization_id) if policy.level == Level.GLOBAL else {policy.organization_id}
 
 
 def _count_computers(reach: Reach, found: dict[UUID, OrganizationImpact]) -> None:

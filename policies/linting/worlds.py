@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from policies import changes
 from policies.compile import Places, Rules, load_places, load_rules
 from policies.compile.places import holds
 from policies.compile.rules import load_applications
@@ -14,6 +13,7 @@ from policies.engine.lint import PolicySet, Target, Usage
 from policies.linting.hash_history import hashes_per_path
 from policies.models import AgentSetting, Application, Kind, Level, Policy, PolicyApplication, SettingName
 from portal.common import clock
+from portal.tenants import queries as tenants
 from portal.tenants.models import Computer, OperatingSystem
 from portal.tenants.reach import Reach, system_reach
 from portal.tenants.scoping import reaching
@@ -164,7 +164,7 @@ def surroundings(places: Places, os: str, computer_groups: dict[UUID, UUID]) -> 
 def builtin_first(system: Reach, places: Places) -> frozenset[bool]:
     """Every value of Prioritize Built-In Applications that some computer here, or beneath, may have."""
     own = places.organization.id
-    beneath = changes.beneath(system, own) - {own}
+    beneath = tenants.beneath(system, own) - {own}
     everywhere = places.organization_settings().prioritize_builtin
     named = [s for s in places.settings if s.name == SettingName.PRIORITIZE_BUILTIN]
     narrow = {bool(s.value) for s in named if s.target_organization_id is None}

@@ -33,6 +33,19 @@ def organizations(reach: Reach) -> QuerySet[Organization]:
     )
 
 
+def beneath(reach: Reach, organization_id: UUID) -> set[UUID]:
+    """An organization and all beneath it, as far as they are in reach. One statement."""
+    children: dict[UUID | None, list[UUID]] = {}
+    for key, parent in Organization.objects.within(reach).values_list("id", "parent_id"):
+        children.setdefault(parent, []).append(key)
+    found, waiting = {organization_id}, [organization_id]
+    while waiting:
+        below = [key for key in children.get(waiting.pop(), []) if key not in found]
+        found.update(below)
+        waiting.extend(below)
+    return found
+
+
 def topmost(reach: Reach, capability: Capability) -> list[UUID]:
     """Where the reach has `capability`, without what lies beneath another such organization, by id: what concerns a
     whole tree is told there once, not once a customer. One statement."""
