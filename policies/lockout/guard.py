@@ -142,21 +142,28 @@ class _Judge:
         explicit = [one for one in denied if one[1].reason_code not in _DEFAULTS]
         if essential.explicitly_only:
             denied = explicit
-        permitted_before = self._permitted_before(essential)
+        permitted_before = self._permitted_before(essential, frozenset(path for path, _ in explicit))
         if self._before is None:
             counts = bool(explicit) if essential.any_is_enough else self._is_needed(essential)
             return (explicit or denied)[0] if denied and counts else None
         lost = [(path, decision) for path, decision in denied if path in permitted_before]
         return lost[0] if lost else None
 
-    def _permitted_before(self, essential: Essential) -> frozenset[str]:
+    def _permitted_before(self, essential: Essential, explicit: frozenset[str]) -> frozenset[str]:
+        """What ran with the bundle before. What only a relaxed mode let run counts where nobody can do without it,
+        where it is in use, and where somebody denies it on purpose."""
         if not self._asked_before:
             self._before, self._asked_before = self._standing.before(self._computer), True
         before = self._before
         if before is None:
             return frozenset()
+        needed = essential.kind in ("logon", "updates") or essential.application in self._standing.in_use
         decisions = ((facts.path, before.engine.decide(facts, before.place, self._at_ms)) for facts in essential.facts)
-        return frozenset(path for path, decision in decisions if decision.effect != "denied")
+        return frozenset(
+            path
+            for path, decision in decisions
+            if decision.effect != "denied" and (not decision.simulated or needed or path in explicit)
+        )
 
     def _is_needed(self, essential: Essential) -> bool:
         return essential.kind != "rmm" or essential.application in self._standing.in_use

@@ -274,3 +274,21 @@ def test_the_api_answers_with_a_code_and_takes_the_reason(
     assert answer.json()["errors"][0]["pointer"] == "/override"
     assert caller.post("deployments/?dry_run=true", {**body, "override": REASON}).status_code in (200, 201)
     assert caller.post("deployments/", {**body, "override": REASON}).status_code == 201
+
+
+def test_what_only_a_relaxed_mode_let_run_is_not_missed_unless_it_is_in_use(
+    enroll: Enroll, finance: ComputerGroup, rmm: Application, able_moose: Organization
+) -> None:
+    enroll("fin-01")
+    modes.set_mode(SYSTEM, "group", finance.id, draft=ModeDraft(Mode.MONITOR_ONLY))
+    press(finance)
+    modes.end_mode(SYSTEM, "group", finance.id)
+    press(finance)
+    modes.set_mode(SYSTEM, "group", finance.id, draft=ModeDraft(Mode.MONITOR_ONLY))
+    press(finance)
+    MatchCount.objects.within(SYSTEM).create(
+        organization=able_moose, day=clock.now().date(), policy=able_moose.id, application=rmm.id, count=1,
+        last_at=clock.now(),
+    )  # fmt: skip
+    modes.end_mode(SYSTEM, "group", finance.id)
+    assert "the tool that manages the computer" in refused(finance)
