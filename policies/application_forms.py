@@ -7,13 +7,10 @@ from typing import Any
 from django import forms
 
 from policies.application_list import ORIGINS, SORTS
+from policies.forms import QueryForm, text_field
 from policies.models import Category, Kind
 from policies.portable import MOST_CHARACTERS
 from portal.tenants.models import OperatingSystem
-
-
-def _text(label: str, limit: int, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, max_length=limit, required=False, **kwargs)
 
 
 class ApplicationForm(forms.Form):
@@ -22,8 +19,8 @@ class ApplicationForm(forms.Form):
     name = forms.CharField(max_length=120, widget=forms.TextInput(attrs={"autofocus": True, "autocomplete": "off"}))
     os = forms.ChoiceField(choices=OperatingSystem.choices, label="System")
     category = forms.ChoiceField(choices=[("", "None"), *Category.choices], required=False)
-    publisher = _text("Publisher", 120)
-    description = _text("Description", 2000, widget=forms.Textarea(attrs={"rows": 3}))
+    publisher = text_field("Publisher", 120)
+    description = text_field("Description", 2000, widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(self, *args: Any, is_new: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -34,12 +31,12 @@ class ApplicationForm(forms.Form):
 class RuleForm(forms.Form):
     """One file rule; an empty box is not looked at. Text is kept as typed, so that positions stay true."""
 
-    hash = _text("Hash", 200, strip=False)
-    path = _text("Path", 4096, strip=False)
-    process = _text("Process", 4096, strip=False)
-    created_by = _text("Created By", 4096, strip=False)
-    certificate = _text("Signer", 4096, strip=False)
-    note = _text("Note", 500)
+    hash = text_field("Hash", 200, strip=False)
+    path = text_field("Path", 4096, strip=False)
+    process = text_field("Process", 4096, strip=False)
+    created_by = text_field("Created By", 4096, strip=False)
+    certificate = text_field("Signer", 4096, strip=False)
+    note = text_field("Note", 500)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,17 +92,17 @@ class ImportForm(forms.Form):
 class TryForm(forms.Form):
     """Facts to try an application with."""
 
-    path = _text("Path", 4096)
-    sha256 = _text("Hash", 64)
-    process = _text("Process", 4096)
-    created_by = _text("Created By", 4096)
-    certificate = _text("Signer", 4096)
+    path = text_field("Path", 4096)
+    sha256 = text_field("Hash", 64)
+    process = text_field("Process", 4096)
+    created_by = text_field("Created By", 4096)
+    certificate = text_field("Signer", 4096)
 
 
-class ApplicationFilter(forms.Form):
+class ApplicationFilter(QueryForm):
     """The query string of the applications list; values that make no sense are left out."""
 
-    q = _text("Filter", 120)
+    q = text_field("Filter", 120)
     origin = forms.ChoiceField(choices=[("", ""), *ORIGINS], required=False)
     kind = forms.ChoiceField(choices=[("", ""), *Kind.choices], required=False)
     os = forms.ChoiceField(choices=[("", ""), *OperatingSystem.choices], required=False)
@@ -118,7 +115,3 @@ class ApplicationFilter(forms.Form):
     mine = forms.BooleanField(required=False)
     include_hidden = forms.BooleanField(required=False)
     sort = forms.ChoiceField(choices=[("", ""), *((f"{d}{n}", n) for n in SORTS for d in ("", "-"))], required=False)
-
-    def asked(self) -> dict[str, Any]:
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None, False)}

@@ -10,8 +10,17 @@ from policies.choices import Grouped
 from portal.tenants.models import Mode
 
 
-def _text(label: str, limit: int, **kwargs: Any) -> forms.CharField:
+def text_field(label: str, limit: int, **kwargs: Any) -> forms.CharField:
+    """A box that may stay empty."""
     return forms.CharField(label=label, max_length=limit, required=False, **kwargs)
+
+
+class QueryForm(forms.Form):
+    """The query string of a list; values that make no sense are left out."""
+
+    def asked(self) -> dict[str, Any]:
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None, False)}
 
 
 class DefaultForm(forms.Form):
@@ -33,8 +42,8 @@ class ModeForm(forms.Form):
         ],
     )  # fmt: skip
     application = forms.ChoiceField(required=False, label="What is being installed or learned")
-    reason = _text("Reason", 1000)
-    ticket = _text("Ticket", 120)
+    reason = text_field("Reason", 1000)
+    ticket = text_field("Ticket", 120)
 
     def __init__(self, *args: Any, applications: Grouped, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

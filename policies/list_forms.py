@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from policies.forms import QueryForm, text_field
 from policies.listing import PolicyTerms
 from policies.models import Action, Level, Status
 
@@ -21,23 +22,19 @@ _LABELS: dict[str, dict[Any, Any]] = {
 FILTERS = ("action", "status", "ringfence", "matched", "expiring", "mine", "armed", "application", "q")
 
 
-def _text(label: str, limit: int) -> forms.CharField:
-    return forms.CharField(label=label, max_length=limit, required=False)
-
-
 def _choice(label: str, choices: Any, anything: str = "Any") -> forms.ChoiceField:
     return forms.ChoiceField(label=label, choices=[("", anything), *choices], required=False)
 
 
-class PolicyFilter(forms.Form):
+class PolicyFilter(QueryForm):
     """The query string of the policies list; values that make no sense are left out."""
 
-    q = _text("Filter", 120)
+    q = text_field("Filter", 120)
     scope = _choice("Scope", Level.choices)
-    target = _text("Target", 100)
-    effective_for = _text("Computer", 100)
-    effective_in = _text("Group", 100)
-    application = _text("Application", 100)
+    target = text_field("Target", 100)
+    effective_for = text_field("Computer", 100)
+    effective_in = text_field("Group", 100)
+    application = text_field("Application", 100)
     include_disabled = forms.BooleanField(required=False)
     action = _choice("Action", Action.choices)
     status = _choice("Status", Status.choices)
@@ -46,10 +43,6 @@ class PolicyFilter(forms.Form):
     expiring = forms.BooleanField(required=False, label="Expires within 14 days")
     mine = forms.BooleanField(required=False, label="Mine: owned or created by me")
     armed = forms.BooleanField(required=False, label="Armed now")
-
-    def asked(self) -> dict[str, Any]:
-        self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None, False)}
 
     def terms(self, organization_id: str = "") -> PolicyTerms:
         return PolicyTerms(**self.asked(), organization=organization_id)

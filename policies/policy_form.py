@@ -12,6 +12,7 @@ from django import forms
 from django.forms.utils import ErrorDict
 
 from policies.choices import Grouped
+from policies.forms import text_field
 from policies.models import Action, Policy, Status
 from policies.ringfence import LEVERS, MODES
 from policies.week import TypedRow, WeekField, readable, typed_rows
@@ -42,10 +43,6 @@ _PLAIN = ("name", "description", "action", "status", "enabled", "allow_request",
 _TOLD = ("owner", "reason", "ticket")
 
 
-def _text(label: str, limit: int, **kwargs: Any) -> forms.CharField:
-    return forms.CharField(label=label, max_length=limit, required=False, **kwargs)
-
-
 class PolicyForm(forms.Form):
     """A policy. Times are in the organization's zone. `neighbours`: policies to place a new one after.
 
@@ -70,13 +67,13 @@ class PolicyForm(forms.Form):
     ends = forms.ChoiceField(required=False, choices=[(value, label) for value, label, _, _ in ENDS], initial="never")
     expires_at = forms.DateTimeField(required=False, label="Expires", input_formats=[_MOMENT])
     schedule = WeekField(required=False, label="Only at these times")
-    users = _text("Only for these users", 20_000, widget=forms.Textarea(attrs={"rows": 2}))
+    users = text_field("Only for these users", 20_000, widget=forms.Textarea(attrs={"rows": 2}))
     place = forms.ChoiceField(required=False, initial="bottom")
-    name = _text("Name", 160, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
-    description = _text("Description", 2000, widget=forms.Textarea(attrs={"rows": 2}))
-    owner = _text("Owner", 200)
-    reason = _text("Reason", 1000)
-    ticket = _text("Ticket", 120)
+    name = text_field("Name", 160, widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}))
+    description = text_field("Description", 2000, widget=forms.Textarea(attrs={"rows": 2}))
+    owner = text_field("Owner", 200)
+    reason = text_field("Reason", 1000)
+    ticket = text_field("Ticket", 120)
 
     def __init__(
         self,
@@ -114,7 +111,7 @@ class PolicyForm(forms.Form):
             mode, entries = f"fence_{lever}", f"fence_{lever}_entries"
             choices = [(value, _MODE_LABELS[value]) for value in MODES]
             self.fields[mode] = forms.ChoiceField(choices=choices, required=False, label=_LEVER_LABELS[lever])
-            self.fields[entries] = _text("Entries", 50_000, widget=forms.Textarea(attrs={"rows": 2}))
+            self.fields[entries] = text_field("Entries", 50_000, widget=forms.Textarea(attrs={"rows": 2}))
 
     @property
     def errors(self) -> ErrorDict:
