@@ -10,9 +10,9 @@ class AuditConfig(AppConfig):
 
     def ready(self) -> None:
         from audit import cards, evaluated, match_preview
-        from policies import previews
         from audit.collapse_evidence import EVIDENCE
         from audit.denied_lately import denied_lately
+        from policies import previews
         from policies.evaluation import seen
         from policies.notices.examples import recent_denials
         from policies.upkeep.evidence import evidence

@@ -259,7 +259,12 @@ def gather(able_moose: Organization, northwind: Organization) -> Cast:
         exception=exception,
         shared_group=shared_group,
         update=CatalogueUpdate.objects.within(SYSTEM).create(
-            organization=able_moose, source="feed", key_id=MARKER, sha256="0" * 64, entries=b"[]", created_at=clock.now()
+            organization=able_moose,
+            source="feed",
+            key_id=MARKER,
+            sha256="0" * 64,
+            entries=b"[]",
+            created_at=clock.now(),
         ),
         shared_application=shared_application,
         shared_policy=shared_policy,
