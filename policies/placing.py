@@ -122,8 +122,8 @@ def _at_end(units: list[_Unit], place: Placement, builtin: bool) -> Slot:
         slot = _insert(units, own[0] if place.where == "top" else own[-1] + 1, ordering.range_of(builtin=builtin))
     if slot is None:
         raise Refused(
-            f"There is no free number at the {place.where}: a global policy, which yours never pass, holds the last one of "
-            "the range. Give yours the same number: of equal orders the stricter action decides first.",
+            f"There is no free number at the {place.where}: a global policy, which yours never pass, holds the last "
+            "one of the range. Give yours the same number: of equal orders the stricter action decides first.",
             code="no_gap",
         )
     return slot
