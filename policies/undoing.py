@@ -86,7 +86,10 @@ def undo(reach: Reach, step_id: UUID | str) -> UndoStep:
     step = undo_step(reach, step_id)
     if step.undone_at is not None:
         raise Conflict(f"“{step.summary}” was undone by {step.undone_by} already.")
-    _reversals[step.kind](reach, step.payload)
+    put_back = _reversals.get(step.kind)
+    if put_back is None:
+        raise Conflict(f"“{step.summary}” was done by another version of the portal, which knew how to undo it.")
+    put_back(reach, step.payload)
     step.undone_at, step.undone_by = clock.now(), reach.actor.name
     step.save(update_fields=["undone_at", "undone_by"])
     journal.record(reach, f"{step.kind}.undone", organization, organization_id=organization_id, step=step.summary)
