@@ -82,8 +82,14 @@ def test_the_keys_move_the_current_row_and_keep_the_focus_on_it(desk: Desk) -> N
     page.keyboard.press("K")
     expect_order(page, third, fourth)
     expect(page.locator(f"{ROWS} [data-edits]").nth(2)).to_be_focused()
-    page.keyboard.press("T")
     dialog = page.locator("#dialog[open]")
+    top = page.locator(f"{ROWS} [data-edits]").first
+    page.keyboard.press("T")
+    expect(dialog.or_(top.filter(has_text=third))).to_be_visible()
+    if not dialog.count():  # a number was free above all: for the next one there is none
+        page.locator(f"{ROWS} [data-edits]").nth(2).focus()
+        third = names(page)[2]
+        page.keyboard.press("T")
     expect(dialog).to_contain_text("No number is free there")
     desk.keep_picture("policies-renumbering")
     page.keyboard.press("Escape")
